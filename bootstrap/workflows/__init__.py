@@ -1,0 +1,1 @@
+"""The steps of each command in their order; what touches the world is an adapter."""
