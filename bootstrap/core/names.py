@@ -1,7 +1,8 @@
 """Every name that appears in AWS, in the user's files and on the command line, from one place.
 
-All functions are pure. A slug never holds two hyphens in a row, so `--` between parts keeps names of different
-environments apart: project `a` with environment `b-c` and project `a-b` with environment `c` do not meet.
+All functions are pure. A slug never holds two hyphens in a row, so `--` between parts keeps names of
+different environments apart: project `a` with environment `b-c` and project `a-b` with environment `c` do not
+meet.
 """
 
 from __future__ import annotations
@@ -96,7 +97,7 @@ class Names:
         return f"/{self.project}/{self.env}/"
 
     def iam_user(self, member: str) -> str:
-        """Return a member's IAM user name: unique in the account (IAM looks at no path), at most 64 characters."""
+        """Return a member's IAM user name, unique in the account as IAM demands, at most 64 characters."""
         return _fitted(f"{self.project}.{self.env}.{member}", IAM_USER_MAX)
 
     def state_key(self, root: str) -> str:

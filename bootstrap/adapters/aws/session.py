@@ -1,0 +1,169 @@
+"""Who speaks to AWS, where AWS is, and what its refusals mean in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from bootstrap.errors import AwsFailed
+from bootstrap.redact import redact
+
+_DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AllAccessDisabled", "403"}
+_BAD_KEY = {"InvalidClientTokenId", "InvalidAccessKeyId", "SignatureDoesNotMatch", "AuthFailure"}
+_EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired"}
+
+
+@dataclass(frozen=True)
+class KeyPair:
+    """An access key. The secret never shows in a repr."""
+
+    id: str
+    secret: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who AWS says we are: account id (12 digits) and ARN."""
+
+    account: str
+    arn: str
+
+
+@dataclass(frozen=True)
+class Aws:
+    """One identity on one AWS. With `key` exactly that key is used, else the standard chain (or `profile`)."""
+
+    region: str
+    endpoint_url: str | None = None
+    profile: str | None = None
+    key: KeyPair | None = None
+
+    @cached_property
+    def _session(self) -> Any:
+        import boto3
+        from botocore.exceptions import ProfileNotFound
+
+        try:
+            if self.key is not None:
+                return boto3.Session(
+                    aws_access_key_id=self.key.id,
+                    aws_secret_access_key=self.key.secret,
+                    region_name=self.region,
+                )
+            return boto3.Session(profile_name=self.profile, region_name=self.region)
+        except ProfileNotFound as error:
+            raise AwsFailed(
+                f"There is no AWS profile '{self.profile}' in your AWS configuration." if self.profile else f"{error}.",
+                hint="`aws configure list-profiles` shows those there are. Name one with --profile.",
+            ) from error
+
+    def client(self, service: str) -> Any:
+        """Return a boto3 client of a service; one client may be used from several threads."""
+        return self._clients(service)
+
+    def _clients(self, service: str) -> Any:
+        from botocore.config import Config
+
+        made: dict[str, Any] = self.__dict__.setdefault("_made", {})
+        if service not in made:
+            config = Config(
+                connect_timeout=5,
+                read_timeout=60,
+                retries={"mode": "standard", "max_attempts": 5 if self.endpoint_url is None else 2},
+                # A proxy of the user's is for the world outside, not for this machine.
+                proxies={} if self.endpoint_url else None,
+            )
+            with explained(f"open {service}"):
+                made[service] = self._session.client(service, endpoint_url=self.endpoint_url, config=config)
+        return made[service]
+
+    def caller(self) -> Caller:
+        """Ask AWS who we are. Raises AwsFailed."""
+        with explained("find out who you are (sts:GetCallerIdentity)"):
+            answer = self.client("sts").get_caller_identity()
+        return Caller(account=str(answer["Account"]), arn=str(answer["Arn"]))
+
+    def with_key(self, key: KeyPair) -> Aws:
+        """Return the same AWS as seen by somebody else."""
+        return Aws(region=self.region, endpoint_url=self.endpoint_url, key=key)
+
+    def credentials_environment(self, environ: Mapping[str, str]) -> dict[str, str]:
+        """Return the variables with which another program becomes this identity, given the user's environment.
+
+        A named profile wins over key variables here, as `--profile` says; programs would do the opposite.
+        """
+        env = {"AWS_REGION": self.region, "AWS_DEFAULT_REGION": self.region}
+        if self.endpoint_url:
+            env |= {"AWS_ENDPOINT_URL": self.endpoint_url, "AWS_EC2_METADATA_DISABLED": "true"}
+            local = "127.0.0.1,localhost"
+            env["NO_PROXY"] = env["no_proxy"] = ",".join(filter(None, [environ.get("NO_PROXY"), local]))
+        if self.key is not None:
+            env |= {"AWS_ACCESS_KEY_ID": self.key.id, "AWS_SECRET_ACCESS_KEY": self.key.secret}
+        elif self.profile:
+            env["AWS_PROFILE"] = self.profile
+        return env
+
+    def displaced_variables(self) -> tuple[str, ...]:
+        """Return the variables that must not reach another program, or it would be somebody else, somewhere else."""
+        names: tuple[str, ...] = ()
+        if self.key is not None:
+            names += ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN")
+            names += ("AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CA_BUNDLE")
+            names += ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL_IAM", "AWS_ENDPOINT_URL_STS")
+            names += ("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",)
+        elif self.profile:
+            names += ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+        return names
+
+
+def error_code(error: Exception) -> str:
+    """Return AWS's code of a refused call (`AccessDenied`, `NoSuchBucket`, …), or an empty text."""
+    response = getattr(error, "response", None)
+    return str(response.get("Error", {}).get("Code", "")) if isinstance(response, dict) else ""
+
+
+def is_denied(error: Exception) -> bool:
+    """Tell whether AWS refused for lack of permission."""
+    return error_code(error) in _DENIED
+
+
+@contextmanager
+def explained(what: str) -> Iterator[None]:
+    """Turn what boto3 raises while we try to `what` into AwsFailed, with the next step to take."""
+    from botocore.exceptions import (
+        BotoCoreError,
+        ClientError,
+        EndpointConnectionError,
+        NoCredentialsError,
+        PartialCredentialsError,
+    )
+
+    try:
+        yield
+    except (NoCredentialsError, PartialCredentialsError) as error:
+        raise AwsFailed(
+            "There are no AWS credentials on this machine for the `aws` target.",
+            hint="Sign in (`aws configure` or `aws sso login`) and name the profile with --profile, "
+            "or rehearse on this laptop without any account: add --local.",
+        ) from error
+    except EndpointConnectionError as error:
+        raise AwsFailed(
+            f"Could not {what}: {redact(str(error))}", hint="Check your network, then try again."
+        ) from error
+    except ClientError as error:
+        code = error_code(error)
+        if code in _EXPIRED:
+            hint = "Your AWS session has expired: sign in again, for instance with `aws sso login`."
+        elif code in _BAD_KEY:
+            hint = "AWS does not know this access key: sign in again, or name another profile with --profile."
+        elif code in _DENIED:
+            action = f"{error.operation_name}"
+            hint = f"Your identity lacks the permission for {action}. Use one that may administer S3 and IAM."
+        else:
+            hint = "Try the same command again; it goes on where it stopped."
+        raise AwsFailed(f"Could not {what}: {redact(str(error))}", hint=hint) from error
+    except BotoCoreError as error:
+        raise AwsFailed(f"Could not {what}: {redact(str(error))}", hint="Check your AWS configuration.") from error

@@ -1,0 +1,37 @@
+"""The user's git repository: where it is, what it ignores, what it tracks. Nothing is ever committed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from bootstrap.adapters.process import Call, Finished, find, run
+
+
+@dataclass(frozen=True)
+class Git:
+    """Git as seen from one folder."""
+
+    folder: Path
+    environ: Mapping[str, str]
+
+    def top(self) -> Path | None:
+        """Return the repository's top folder, or None outside of any (or without git)."""
+        if find("git", self.environ) is None:
+            return None
+        done = self._run("rev-parse", "--show-toplevel")
+        return Path(done.stdout.strip()) if done.returncode == 0 and done.stdout.strip() else None
+
+    def ignores(self, path: Path) -> bool:
+        """Tell whether git ignores a path."""
+        return self._run("check-ignore", "--quiet", str(path)).returncode == 0
+
+    def tracks(self, path: Path) -> bool:
+        """Tell whether a file is in git's index."""
+        return self._run("ls-files", "--error-unmatch", str(path)).returncode == 0
+
+    def _run(self, *words: str) -> Finished:
+        # Variables such as GIT_DIR, set by a hook, would point at another repository than the folder's.
+        env = {name: value for name, value in self.environ.items() if not name.startswith("GIT_DIR")}
+        return run(Call(("git", *words), self.folder, env), timeout=30)

@@ -1,0 +1,115 @@
+"""A server in the background that outlives the command: started, recognised later, stopped.
+
+What is known of it stands in a small JSON file beside its log; a process is ours only if both its number and the
+moment it was created agree with that file.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from bootstrap.adapters.files import write_atomic
+from bootstrap.adapters.process import Call, ProcessId, is_alive, port_is_free, spawn_background, stop
+from bootstrap.errors import BootstrapError
+
+_POLL_SECONDS = 0.05
+
+# No proxy of the user's has any business between two programs on one machine.
+_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server that was started here. `instance` tells one start from the next."""
+
+    pid: int
+    created: float
+    port: int
+    instance: str
+
+    @property
+    def process(self) -> ProcessId:
+        """The process behind it."""
+        return ProcessId(self.pid, self.created)
+
+    @property
+    def url(self) -> str:
+        """Its address on this machine."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def alive(self) -> bool:
+        """Whether the very process that was started still runs."""
+        return is_alive(self.process)
+
+
+def recorded(record: Path) -> Server | None:
+    """Return the server that the file tells of, running or not."""
+    try:
+        return Server(**json.loads(record.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def launch(call: Call, *, name: str, port: int, instance: str, record: Path, log: Path) -> Server:
+    """Start a server on `port` and write its record. Raises BootstrapError if the port is taken."""
+    if not port_is_free(port):
+        raise BootstrapError(
+            f"Port {port} on 127.0.0.1, where {name} should listen, is taken by another program.",
+            hint="End that program, or run `bootstrap up --local` again: it moves to a free port.",
+        )
+    process = spawn_background(call, log)
+    server = Server(process.pid, process.created, port, instance)
+    write_atomic(record, json.dumps(asdict(server)) + "\n")
+    return server
+
+
+def wait_until_ready(
+    server: Server,
+    *,
+    name: str,
+    path: str,
+    log: Path,
+    timeout: float,
+    sleep: Callable[[float], None] = time.sleep,
+) -> None:
+    """Wait until the server answers on `path`. Raises BootstrapError with the end of its log if it does not."""
+    deadline = time.monotonic() + timeout
+    while not answers(f"{server.url}{path}"):
+        died = not server.alive
+        if died or time.monotonic() > deadline:
+            stop(server.process)
+            tail = "\n".join(_tail(log))
+            what = "ended at once" if died else f"did not answer within {timeout:.0f} seconds"
+            raise BootstrapError(f"{name} {what}. The end of {log}:\n{tail}", hint="Run the same command again.")
+        sleep(_POLL_SECONDS)
+
+
+def answers(url: str) -> bool:
+    """Tell whether something answers a plain GET with success."""
+    try:
+        with _DIRECT.open(url, timeout=5) as answer:
+            return bool(200 <= answer.status < 300)
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def end(record: Path) -> bool:
+    """Stop the recorded server and forget it. Return False if it was not running."""
+    server = recorded(record)
+    stopped = server is not None and stop(server.process)
+    record.unlink(missing_ok=True)
+    return stopped
+
+
+def _tail(log: Path, lines: int = 15) -> list[str]:
+    try:
+        return [f"  {line}" for line in log.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:]]
+    except OSError:
+        return []

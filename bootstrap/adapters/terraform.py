@@ -1,0 +1,187 @@
+"""Runs Terraform in a root's working copy. python-terraform builds the command lines; this module runs them.
+
+Its own runner is left alone: what it calls asynchronous reaches Terraform as a flag, and variables given to it
+land in a temporary file (see docs/decisions/0002-python-terraform.md).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bootstrap.adapters.process import Call, Job, Jobs, ProcessId, run
+from bootstrap.core.stream import Stream
+from bootstrap.errors import StateLocked, TerraformFailed, ToolMissing
+
+Progress = Callable[[str], None]
+
+_UNREACHABLE = ("could not connect to", "failed to query available provider", "failed to install provider")
+
+
+@dataclass(frozen=True)
+class Backend:
+    """Where a root's state lies in S3. No credentials: those are in the environment."""
+
+    bucket: str
+    key: str
+    region: str
+    custom_endpoint: bool
+
+    def settings(self) -> dict[str, str]:
+        """Return the `-backend-config` pairs. https://developer.hashicorp.com/terraform/language/backend/s3"""
+        pairs = {"bucket": self.bucket, "key": self.key, "region": self.region, "use_lockfile": "true"}
+        if self.custom_endpoint:
+            skips = (
+                "credentials_validation",
+                "metadata_api_check",
+                "region_validation",
+                "requesting_account_id",
+            )
+            pairs |= {f"skip_{what}": "true" for what in skips} | {"use_path_style": "true"}
+        return pairs
+
+
+@dataclass
+class Terraform:
+    """One Terraform program with the environment it runs in; serves any number of roots side by side."""
+
+    binary: Path
+    environ: Mapping[str, str]
+    mirror: Path | None
+    jobs: Jobs
+    looked_in: tuple[Path, ...] = ()
+    on_start: Callable[[ProcessId], None] = field(default=lambda _: None)
+
+    def fingerprint(self, configuration: str, backend: Backend | None) -> str:
+        """Return what `init` depends on, as one text: same fingerprint, no new `init` needed."""
+        parts = [
+            configuration,
+            str(self.binary),
+            str(self.mirror),
+            json.dumps(backend and backend.settings()),
+        ]
+        return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+    def init(self, root: Path, backend: Backend | None) -> None:
+        """Fetch (or link) the provider and connect the state. Raises TerraformFailed."""
+        options: dict[str, object] = {"reconfigure": _flag(), "json": _flag()}
+        if backend is not None:
+            options["backend_config"] = backend.settings()
+        if self.mirror is not None:
+            options["plugin_dir"] = str(self.mirror)
+        stream, code = self._follow(root, "init", options, ())
+        if code != 0:
+            said = " ".join(d.text() for d in stream.errors).lower()
+            if self.mirror is None and any(mark in said for mark in _UNREACHABLE):
+                places = "\n".join(f"  {place}" for place in self.looked_in)
+                raise ToolMissing(
+                    "Terraform could not download the AWS provider, and no unpacked copy is on this machine. "
+                    f"Looked in:\n{places}",
+                    hint="Connect to the internet, or put the provider into one of these folders, "
+                    "or name its folder in BOOTSTRAP_TF_MIRROR.",
+                )
+            raise self._failure("init", stream, root)
+
+    def plan(self, root: Path, out: Path, *, destroy: bool = False, refresh: bool = True) -> Stream:
+        """Work out what would change and keep the plan in `out`. Raises TerraformFailed, StateLocked."""
+        options: dict[str, object] = {"out": str(out), "json": _flag(), "input": False, "lock_timeout": "5s"}
+        if destroy:
+            options["destroy"] = _flag()
+        if not refresh:
+            options["refresh"] = False
+        stream, code = self._follow(root, "plan", options, ())
+        if code != 0:
+            raise self._failure("plan", stream, root)
+        return stream
+
+    def apply(self, root: Path, plan: Path, progress: Progress) -> Stream:
+        """Carry out exactly the plan in the file `plan`; `progress` gets each resource's address when it is done.
+
+        Raises TerraformFailed, StateLocked.
+        """
+        options: dict[str, object] = {"json": _flag(), "input": False, "lock_timeout": "5s"}
+        stream, code = self._follow(root, "apply", options, (str(plan),), progress)
+        if code != 0:
+            raise self._failure("apply", stream, root)
+        return stream
+
+    def force_unlock(self, root: Path, lock_id: str) -> None:
+        """Take a lock away from whoever holds it. Raises TerraformFailed."""
+        argv = self._words("force-unlock", {"force": _flag()}, (lock_id,))
+        done = run(Call(argv, root, self.environ), timeout=60)
+        if done.returncode != 0:
+            raise TerraformFailed(f"The lock {lock_id} could not be removed: {done.stderr.strip()}")
+
+    def _follow(
+        self,
+        root: Path,
+        command: str,
+        options: dict[str, object],
+        words: tuple[str, ...],
+        progress: Progress = lambda _: None,
+    ) -> tuple[Stream, int]:
+        call = Call(self._words(command, options, words), root, self.environ)
+        stream = Stream()
+        job = self.jobs.start(call, root / "logs" / f"{command}.jsonl")
+        try:
+            self.on_start(job.id)
+            for line in job.lines():
+                if address := stream.feed(line):
+                    progress(address)
+            return stream, self._end(job, stream)
+        finally:
+            self.jobs.ended(job)
+
+    def _end(self, job: Job, stream: Stream) -> int:
+        code = job.wait()
+        if code != 0 and not stream.errors:
+            # Before it reaches the point of speaking JSON, Terraform speaks plain text, on either channel.
+            plain = job.stderr().strip() or job.log.read_text(encoding="utf-8", errors="replace").strip()
+            stream.feed(json.dumps({"type": "diagnostic", "diagnostic": {"summary": plain[-2000:]}}))
+        return code
+
+    def _words(self, command: str, options: dict[str, object], words: tuple[str, ...]) -> tuple[str, ...]:
+        from python_terraform import Terraform as CommandLine
+
+        # It reads a state file of the working folder unless it is told of one; this one is never there.
+        builder = CommandLine(state=os.path.join("no", "such.tfstate"), terraform_bin_path=str(self.binary))  # noqa: PTH118
+        return tuple(builder.generate_cmd_string(command, *words, **options))
+
+    def _failure(self, command: str, stream: Stream, root: Path) -> TerraformFailed:
+        if holder := stream.lock_holder:
+            return StateLocked(
+                f"The state of `{root.name}` is locked by {holder.who or 'somebody'} "
+                f"since {holder.created or 'an unknown time'} ({holder.operation or 'unknown operation'}).",
+                hint="Wait until that run has ended. If it has died, `bootstrap unlock` removes the lock.",
+                lock_id=holder.id,
+                who=holder.who,
+            )
+        said = "\n".join(f"  {d.text()}" for d in stream.errors) or "  it said nothing"
+        return TerraformFailed(
+            f"Terraform's {command} of `{root.name}` failed:\n{said}",
+            hint=f"Mend what it names and run the same command again: it goes on where it stopped. "
+            f"All it said is in {root / 'logs'}.",
+        )
+
+
+def environment_for(environ: Mapping[str, str], extra: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment Terraform runs in: the user's, less what disturbs it, plus `extra`."""
+    env = {name: value for name, value in environ.items() if not name.startswith(("TF_CLI_ARGS", "TF_VAR_"))}
+    for name in ("TF_WORKSPACE", "TF_DATA_DIR", "TF_INPUT", "TF_LOG_PATH"):
+        env.pop(name, None)
+    configured = env.get("TF_CLI_CONFIG_FILE")
+    if configured and not Path(configured).expanduser().is_file():
+        # Terraform would warn about it in front of every answer.
+        env.pop("TF_CLI_CONFIG_FILE")
+    env |= {"CHECKPOINT_DISABLE": "1", "TF_IN_AUTOMATION": "1", "TF_INPUT": "0"}
+    return {**env, **extra}
+
+
+def _flag() -> object:
+    from python_terraform import IsFlagged
+
+    return IsFlagged

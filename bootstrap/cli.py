@@ -1,0 +1,112 @@
+"""The `bootstrap` command. The only place where an error becomes a message and an exit code.
+
+Commands are imported when they are called: `bootstrap --help` has to answer at once.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from gettext import gettext
+from typing import Any
+
+import click
+
+from bootstrap import __version__
+from bootstrap.errors import BootstrapError
+
+# name → what `--help` says; the module of the same name in bootstrap/commands holds `command`.
+COMMANDS = {
+    "init": "Write a commented bootstrap.toml and what belongs beside it.",
+    "plan": "Show what `up` would change, and change nothing.",
+    "up": "Bring an environment up: bucket, access, MLflow, profile, DVC remote.",
+    "status": "Show what is up, and how it is.",
+    "output": "Print an environment's names and addresses, for scripts.",
+    "down": "Take an environment down again.",
+    "unlock": "Remove the lock that a run which died left on an environment.",
+    "local": "Start, stop or look at the servers of the local target.",
+    "completion": "Print the completion script for your shell.",
+}
+
+_EPILOG = """\b
+Examples:
+  bootstrap up --env stag --local     rehearse on this laptop, no AWS account needed
+  bootstrap plan --env stag           what would change on AWS
+  bootstrap status                    what is up
+  bootstrap down --env stag           take it away again
+
+Each command has its own --help."""
+
+
+class _LateGroup(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in COMMANDS:
+            return None
+        command = importlib.import_module(f"bootstrap.commands.{cmd_name}").command
+        return command if isinstance(command, click.Command) else None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section(gettext("Commands")):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            import difflib
+
+            close = difflib.get_close_matches(args[0], COMMANDS, n=1)
+            if close and "Did you mean" not in error.message:
+                raise click.UsageError(f"{error.message} Did you mean '{close[0]}'?", ctx) from None
+            raise
+
+
+@click.group(
+    name="bootstrap",
+    cls=_LateGroup,
+    epilog=_EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(__version__, prog_name="bootstrap")
+def cli() -> None:
+    """One command gives an ML course or a small team its working ground on AWS.
+
+    One command takes it away again. With --local all of it runs on your laptop, with no AWS account.
+    """
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run the command line and exit: 0 done, 1 something to mend, 2 wrong usage, 3 `plan` saw changes, 130 Ctrl-C."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure: Any = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="replace")  # a console that lacks a sign shows another, and does not fail
+    try:
+        code = cli.main(argv, prog_name="bootstrap", standalone_mode=False)
+    except BootstrapError as error:
+        _tell(error.message, error.hint)
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("\nInterrupted. Run the same command again to go on from here.", err=True)
+        sys.exit(130)
+    except BrokenPipeError:
+        # Whoever read our output has gone, as `head` does. https://docs.python.org/3/library/signal.html#note-on-sigpipe
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _tell(message: str, hint: str) -> None:
+    click.secho("Error: ", fg="red", bold=True, nl=False, err=True)
+    click.echo(message, err=True)
+    if hint:
+        click.echo(f"  → {hint}", err=True)

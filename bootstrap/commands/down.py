@@ -1,0 +1,45 @@
+"""`bootstrap down`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from bootstrap import ui
+from bootstrap.commands import options
+from bootstrap.core.plan import Plan
+from bootstrap.errors import BootstrapError
+from bootstrap.workflows.down import down
+
+
+@click.command(
+    "down",
+    short_help="Take an environment down again.",
+    epilog="\b\nExamples:\n  bootstrap down --env stag\n  bootstrap down --env stag --yes",
+)
+@options.env_option()
+@options.profile_option
+@options.config_option
+@options.json_option
+@options.yes_option
+@options.verbose_option
+def command(env: str, profile: str | None, config: Path | None, as_json: bool, yes: bool, verbose: bool) -> None:
+    """Take an environment down: all that `up` made, with every file in its bucket.
+
+    Removes exactly the AWS profile, the DVC remote and the settings that `up` wrote, and leaves every other line of
+    those files alone. There is no way back.
+    """
+    project = options.project(config, verbose=verbose)
+
+    def confirm(plan: Plan) -> bool:
+        ui.show_plan(plan)
+        return ui.confirm(f"Remove all of '{env}' for good?", yes=yes)
+
+    gone = down(project, env, profile, ui.TerminalStory(), confirm)
+    if as_json:
+        options.print_json({"env": env, "removed": gone.removed, "left": gone.left})
+    elif not gone.left:
+        click.echo(f"'{env}' is gone: {len(gone.removed)} things removed, nothing of it is left.")
+    if gone.left:
+        raise BootstrapError("Still there: " + ", ".join(gone.left), hint=f"Run `bootstrap down --env {env}` again.")

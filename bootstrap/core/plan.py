@@ -1,0 +1,82 @@
+"""What a command is about to do, as one value: it is shown to the user, and that same value is carried out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from bootstrap.core.stream import Action, Change
+
+Place = Literal["aws", "mlflow", "laptop"]
+
+# Terraform's resource types in a student's words; `{name}` is the resource's own name where it helps.
+_IN_WORDS = {
+    "aws_s3_bucket": "the S3 bucket {bucket}: data lake, DVC remote, MLflow artifacts",
+    "aws_s3_bucket_versioning": "versioning of the bucket: older versions of every file are kept",
+    "aws_s3_bucket_server_side_encryption_configuration": "encryption of everything in the bucket",
+    "aws_s3_bucket_public_access_block": "a lock against making the bucket public",
+    "aws_s3_bucket_ownership_controls": "the rule that the account owns every file in the bucket",
+    "aws_s3_bucket_policy": "the rule that only encrypted connections reach the bucket",
+    "aws_s3_bucket_lifecycle_configuration": "clean-up of unfinished uploads and of old versions",
+    "aws_s3_object": "the folder {key} in the bucket",
+    "aws_iam_user": "the IAM user {key}, on a path of this environment's own",
+    "aws_iam_user_policy": "what {key} may do: one policy, least privilege",
+}
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing that will change. `what` is for a person, `address` is Terraform's name for it, if it has one."""
+
+    action: Action
+    place: Place
+    what: str
+    address: str | None = None
+
+    def as_dict(self) -> dict[str, str | None]:
+        """Return it for `--json`."""
+        return {"action": self.action, "place": self.place, "what": self.what, "address": self.address}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All steps of a command, in the order they are shown."""
+
+    steps: tuple[Step, ...]
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing will change."""
+        return not self.steps
+
+    def summary(self) -> str:
+        """Return one line such as `9 to create, 1 to change, 0 to delete`."""
+        counts = {
+            "to create": self._count("create", "import"),
+            "to change": self._count("update", "replace"),
+            "to delete": self._count("delete", "forget"),
+        }
+        return ", ".join(f"{count} {what}" for what, count in counts.items())
+
+    def _count(self, *actions: str) -> int:
+        return sum(step.action in actions for step in self.steps)
+
+
+def steps_from_terraform(changes: Iterable[Change], names: Mapping[str, str]) -> list[Step]:
+    """Turn Terraform's changes into words. `names` fills `{bucket}`."""
+    return [Step(change.action, "aws", in_words(change, names), change.address) for change in changes]
+
+
+def in_words(change: Change, names: Mapping[str, str]) -> str:
+    """Say in a student's words what a resource is."""
+    phrase = _IN_WORDS.get(change.kind)
+    if phrase is None:
+        return change.address
+    return phrase.format(bucket=names.get("bucket", "of this environment"), key=_key(change.address))
+
+
+def _key(address: str) -> str:
+    """Return the last `["key"]` of an address, which says which one of several it is."""
+    before, _, after = address.rpartition('["')
+    return after.partition('"')[0] if before else "of this environment"

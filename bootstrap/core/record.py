@@ -1,0 +1,79 @@
+"""What is remembered of an environment in the folder it was brought up from. No secret is ever among it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
+
+Target = Literal["aws", "local"]
+
+# What `bootstrap output` prints: the contract with scripts.
+OUTPUT_KEYS = (
+    "project",
+    "env",
+    "target",
+    "region",
+    "account_id",
+    "endpoint_url",
+    "bucket",
+    "state_bucket",
+    "aws_profile",
+    "dvc_remote_url",
+    "mlflow_tracking_uri",
+    "mlflow_username",
+)
+
+
+@dataclass(frozen=True)
+class Record:
+    """One environment as `up` left it. `endpoint_url` is None on AWS, the `mlflow_*` are None without a server.
+
+    `complete` is False from the first change until everything was verified. `dvc_*` say which repository got the
+    remote and what its `core` section said before.
+    """
+
+    project: str
+    env: str
+    target: Target
+    region: str
+    account_id: str
+    endpoint_url: str | None
+    bucket: str
+    state_bucket: str
+    aws_profile: str
+    dvc_remote_url: str
+    mlflow_tracking_uri: str | None = None
+    mlflow_username: str | None = None
+    complete: bool = False
+    operator_profile: str | None = None
+    dvc_repository: str | None = None
+    dvc_default_before: str | None = None
+    dvc_autostage_before: str | None = None
+
+    @property
+    def owner(self) -> str:
+        """The name our blocks in the user's files carry."""
+        return f"{self.project}/{self.env}"
+
+    def output(self) -> dict[str, str | None]:
+        """Return exactly what `bootstrap output` prints."""
+        values = asdict(self)
+        return {key: values[key] for key in OUTPUT_KEYS}
+
+    def to_json(self) -> str:
+        """Return the record as the text of its file."""
+        return json.dumps(asdict(self), indent=2) + "\n"
+
+    def completed(self) -> Record:
+        """Return the record of an environment that was verified."""
+        return replace(self, complete=True)
+
+
+def parse_record(text: str) -> Record | None:
+    """Read a record's file; None if it is damaged or of a version we do not know."""
+    try:
+        values: Any = json.loads(text)
+        return Record(**values)
+    except (ValueError, TypeError):
+        return None

@@ -1,0 +1,155 @@
+"""`down`: the road back. Takes away all that `up` made, from any state, and leaves everything else alone."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from functools import partial
+
+from bootstrap.adapters.aws import buckets, people
+from bootstrap.adapters.process import Jobs
+from bootstrap.core.plan import Plan, Step, steps_from_terraform
+from bootstrap.core.record import Record
+from bootstrap.errors import BootstrapError, Declined
+from bootstrap.workflows import laptop as laptops
+from bootstrap.workflows import local, provision
+from bootstrap.workflows.guard import guarded
+from bootstrap.workflows.laptop import Laptop
+from bootstrap.workflows.parallel import Side
+from bootstrap.workflows.project import Project
+from bootstrap.workflows.provision import Provisioner
+from bootstrap.workflows.story import Story
+from bootstrap.workflows.target import Place, reach
+
+Confirm = Callable[[Plan], bool]
+
+
+@dataclass(frozen=True)
+class Gone:
+    """What a `down` did: everything taken away, in words, and what is still there all the same."""
+
+    record: Record
+    removed: list[str]
+    left: list[str]
+
+
+def down(project: Project, env: str, profile: str | None, story: Story, confirm: Confirm) -> Gone:
+    """Take an environment down. Raises Declined on a no, BootstrapError if it is protected or was never up here."""
+    record = project.require_record(env)
+    if project.spec.environment(env).protected:
+        raise BootstrapError(
+            f"'{env}' is protected.",
+            hint=f"Set protected = false at {project.spec.where('environments', env, 'protected')} first.",
+        )
+    laptop = laptops.look_around(project)
+    jobs = Jobs()
+    with guarded(project.env_folder(env), env, "down", story) as run, Side(jobs, story) as side:
+        place = reach(project, record, profile, story)
+        steps: list[Step] = []
+        provisioner = None
+        planned: list[str] = []
+        if place is not None:
+            tools = provision.find_tools(project, story)
+            provisioner = provision.prepare(project, place, tools, jobs, run)
+            provision.clear_stale_locks(place, run, story)
+            found, planned = _plan(provisioner, place, record, side, story)
+            steps += found
+        else:
+            story.note("The emulator is not running, so nothing of it is left; removing what is on this machine.")
+        steps += _local_steps(project, record)
+        if not confirm(Plan(tuple(steps))):
+            raise Declined("Nothing was removed.")
+        removed = [step.what for step in steps if step.place != "laptop"]
+        left: list[str] = []
+        if provisioner is not None and place is not None:
+            left = _destroy(provisioner, planned, place, record, side, story)
+        removed += _clean_laptop(project, laptop, record)
+    if not left:
+        _forget(project, env)
+    return Gone(record, removed, left)
+
+
+def _plan(
+    provisioner: Provisioner, place: Place, record: Record, side: Side, story: Story
+) -> tuple[list[Step], list[str]]:
+    """Return the steps in words, and the roots that have something to destroy."""
+    names = place.names
+    if not buckets.exists(place.aws, names.state_bucket, names.account):
+        return [], []
+    with story.step("Working out what has to go"):
+        for name in provision.ROOTS:
+            provisioner.root(name).write_adoptions({})
+        streams = provision.plan_all(provisioner, side, destroy=True)
+        steps: list[Step] = []
+        if buckets.exists(place.aws, names.bucket, names.account):
+            count, size = buckets.count_objects(place.aws, names.bucket)
+            steps.append(Step("delete", "aws", f"{count} files in {names.bucket} ({size:,} bytes), all versions"))
+        for name in provision.ROOTS:
+            steps += steps_from_terraform(streams[name].changes, {"bucket": record.bucket})
+    return steps, [name for name in provision.ROOTS if streams[name].changes]
+
+
+def _local_steps(project: Project, record: Record) -> list[Step]:
+    steps: list[Step] = []
+    if local.mlflow_server(project, record.env).has_data:
+        steps.append(Step("delete", "mlflow", "the MLflow server with its runs and accounts"))
+    steps.append(Step("delete", "laptop", f"the AWS profile {record.aws_profile}"))
+    if record.dvc_repository:
+        steps.append(Step("delete", "laptop", f"the DVC remote {record.env}"))
+    steps.append(Step("delete", "laptop", "the block of settings in .env"))
+    if record.target == "local" and _is_last_local(project, record):
+        steps.append(Step("delete", "laptop", "the AWS emulator, which nothing else here uses"))
+    return steps
+
+
+def _destroy(
+    provisioner: Provisioner, planned: Collection[str], place: Place, record: Record, side: Side, story: Story
+) -> list[str]:
+    """Take away what is in AWS, access first. Returns what is there all the same."""
+    aws, names = place.aws, place.names
+    with story.step("Closing every access"):
+        for user in people.users_on_path(aws, names.iam_path):
+            for key in people.keys_of(aws, user):
+                people.delete_key(aws, user, key.id)
+    if buckets.exists(aws, record.bucket, names.account):
+        with story.step(f"Emptying {record.bucket}") as step:
+            buckets.empty(aws, record.bucket, progress=lambda gone: step.detail(f"{gone} versions"))
+    if planned:
+        with story.step("Removing what Terraform made") as step:
+            side.results(*(side.start(partial(provisioner.apply, name, step.detail)) for name in planned))
+    with story.step("Looking for leftovers"):
+        # What a kill left outside of any state. The path and the name are this environment's alone.
+        for user in people.users_on_path(aws, names.iam_path):
+            people.delete_user(aws, user)
+        if buckets.exists(aws, record.bucket, names.account):
+            buckets.empty(aws, record.bucket)
+            buckets.delete(aws, record.bucket)
+        if buckets.exists(aws, names.state_bucket, names.account):
+            buckets.empty(aws, names.state_bucket, prefix=f"{names.env}/")
+            if buckets.is_empty(aws, names.state_bucket):
+                buckets.delete(aws, names.state_bucket)
+        left = [f"the IAM user {user}" for user in people.users_on_path(aws, names.iam_path)]
+        if buckets.exists(aws, record.bucket, names.account):
+            left.append(f"the bucket {record.bucket}")
+    return left
+
+
+def _clean_laptop(project: Project, laptop: Laptop, record: Record) -> list[str]:
+    gone = laptops.take_out(laptop, record)
+    if local.stop_mlflow(project, record.env):
+        gone.append("the MLflow server's process")
+    if record.target == "local" and _is_last_local(project, record) and local.stop_emulator(project):
+        gone.append("the emulator's process")
+    return gone
+
+
+def _is_last_local(project: Project, record: Record) -> bool:
+    return not any(r.target == "local" and r.env != record.env for r in project.recorded())
+
+
+def _forget(project: Project, env: str) -> None:
+    """Remove what we remembered; with the last environment, all of our folder."""
+    shutil.rmtree(project.env_folder(env), ignore_errors=True)
+    if not project.recorded() and local.running_emulator(project) is None:
+        shutil.rmtree(project.work, ignore_errors=True)

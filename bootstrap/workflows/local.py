@@ -1,0 +1,135 @@
+"""The local target: an emulator for the folder, an MLflow server for each environment, and who may talk to them."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from dataclasses import dataclass
+
+from bootstrap.adapters import servers
+from bootstrap.adapters.aws import people
+from bootstrap.adapters.aws.session import Aws, KeyPair
+from bootstrap.adapters.emulator import Emulator
+from bootstrap.adapters.files import locked, read_text, write_atomic
+from bootstrap.adapters.mlflow import MlflowServer
+from bootstrap.adapters.process import free_port
+from bootstrap.workflows.project import Project
+from bootstrap.workflows.story import Story
+
+OPERATOR = "bootstrap-operator"
+OPERATOR_PATH = "/bootstrap-local/"
+_START_SECONDS = 120.0
+# Below what systems hand out by themselves (32768 on Linux, 49152 elsewhere), above the well-known ones.
+_FIRST_PORT, _PORT_RANGE, _PORTS_EACH = 20000, 10000, 20
+_FIRST_SLOTS = 10
+
+
+@dataclass(frozen=True)
+class LocalAws:
+    """The emulator with its operator. `started` tells whether this command had to start it."""
+
+    server: servers.Server
+    operator: KeyPair
+    started: bool
+
+    def aws(self, region: str) -> Aws:
+        """Return the emulator as its operator sees it."""
+        return Aws(region=region, endpoint_url=self.server.url, key=self.operator)
+
+
+def ensure_emulator(project: Project, story: Story, *, port: int | None = None) -> LocalAws:
+    """Return the folder's emulator, started if need be, with permission checks on.
+
+    Raises ToolMissing without the `local` extra, BootstrapError if it does not start.
+    """
+    emulator = Emulator(project.local)
+    project.make_work()
+    with locked(project.local / "emulator", timeout=_START_SECONDS):
+        if found := running_emulator(project):
+            return found
+        with story.step("Starting the AWS emulator"):
+            chosen = free_port(port or _preferred_port(project))
+            server = emulator.start(chosen, project.environ)
+            region = project.spec.region
+            operator = people.create_operator(Aws(region, server.url, key=_ANYBODY), OPERATOR, OPERATOR_PATH)
+            content = {"instance": server.instance, "id": operator.id, "secret": operator.secret}
+            write_atomic(project.local / "operator.json", json.dumps(content) + "\n", mode=0o600)
+            emulator.enforce_permissions(server)
+        return LocalAws(server, operator, started=True)
+
+
+# Until its permission checks are on, the emulator takes any key.
+_ANYBODY = KeyPair("anybody", "anything")
+
+
+def running_emulator(project: Project) -> LocalAws | None:
+    """Return the folder's emulator if it runs and its operator is known."""
+    server = Emulator(project.local).running()
+    text = read_text(project.local / "operator.json")
+    if server is None or text is None:
+        return None
+    try:
+        content = json.loads(text)
+        known = content["instance"] == server.instance
+        operator = KeyPair(content["id"], content["secret"])
+    except (ValueError, KeyError, TypeError):
+        return None
+    return LocalAws(server, operator, started=False) if known else None
+
+
+def mlflow_server(project: Project, env: str) -> MlflowServer:
+    """Return the MLflow server of an environment, running or not."""
+    return MlflowServer(project.env_folder(env) / "mlflow")
+
+
+def mlflow_url(project: Project, env: str) -> str:
+    """Return where the environment's MLflow server listens, or will listen if it is started now."""
+    return f"http://127.0.0.1:{_mlflow_port(project, env)}"
+
+
+def ensure_mlflow(project: Project, env: str, bucket: str, local: LocalAws) -> servers.Server:
+    """Return the environment's MLflow server, started (not waited for) if need be.
+
+    One that was started against an emulator that is gone would hold a dead key, and is started anew.
+    """
+    server = mlflow_server(project, env)
+    with locked(server.folder / "start", timeout=_START_SECONDS):
+        found = server.running()
+        if found is not None and found.instance == local.server.instance:
+            return found
+        if found is not None:
+            server.stop()
+        aws = local.aws(project.spec.region)
+        environ = {k: v for k, v in project.environ.items() if k not in aws.displaced_variables()}
+        environ |= aws.credentials_environment(project.environ)
+        return server.start(
+            port=_mlflow_port(project, env), bucket=bucket, instance=local.server.instance, environ=environ
+        )
+
+
+def stop_mlflow(project: Project, env: str) -> bool:
+    """Stop an environment's MLflow server; its data stays. False if it was not running."""
+    return mlflow_server(project, env).stop()
+
+
+def stop_emulator(project: Project) -> bool:
+    """Stop the folder's emulator; all that it held is gone. False if it was not running."""
+    with locked(project.local / "emulator", timeout=_START_SECONDS):
+        stopped = Emulator(project.local).stop()
+        (project.local / "operator.json").unlink(missing_ok=True)
+    return stopped
+
+
+def _mlflow_port(project: Project, env: str) -> int:
+    """Return the port in use, else the one of the last time if it is free, else another near by."""
+    server = mlflow_server(project, env)
+    if running := server.running():
+        return running.port
+    before = server.recorded()
+    return free_port(before.port if before else _preferred_port(project) + 1 + zlib.crc32(env.encode()) % _FIRST_SLOTS)
+
+
+def _preferred_port(project: Project) -> int:
+    """Return a port that is the same for this folder every time, so that profiles stay true after a restart."""
+    slot = zlib.crc32(str(project.folder.resolve()).encode()) % (_PORT_RANGE // _PORTS_EACH)
+    return _FIRST_PORT + slot * _PORTS_EACH

@@ -1,0 +1,98 @@
+"""The folder a command works in: its bootstrap.toml, and what is remembered under `.bootstrap/`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from bootstrap.adapters.files import read_text, write_atomic
+from bootstrap.core.names import slugify
+from bootstrap.core.record import Record, parse_record
+from bootstrap.core.spec import Spec, parse_spec
+from bootstrap.errors import BootstrapError, ConfigError
+
+CONFIG = "bootstrap.toml"
+WORK = ".bootstrap"
+
+
+@dataclass(frozen=True)
+class Project:
+    """One project folder, the user's environment variables and home."""
+
+    folder: Path
+    spec: Spec
+    environ: Mapping[str, str]
+    home: Path
+
+    @property
+    def has_config(self) -> bool:
+        """Whether there is a bootstrap.toml, or we work on defaults."""
+        return self.spec.source is not None
+
+    @property
+    def work(self) -> Path:
+        """Where everything of ours in this folder lies."""
+        return self.folder / WORK
+
+    @property
+    def local(self) -> Path:
+        """What belongs to the emulator of this folder."""
+        return self.work / "local"
+
+    def env_folder(self, env: str) -> Path:
+        """Return where one environment's own things lie."""
+        return self.work / "envs" / env
+
+    def make_work(self) -> None:
+        """Make the folder, invisible to git from the first moment. Raises BootstrapError if it cannot be written."""
+        if read_text(self.work / ".gitignore") is None:
+            write_atomic(self.work / ".gitignore", "*\n", mode=0o644)
+
+    def record(self, env: str) -> Record | None:
+        """Return what is remembered of an environment, if anything."""
+        text = read_text(self.env_folder(env) / "record.json")
+        return parse_record(text) if text is not None else None
+
+    def save(self, record: Record) -> None:
+        """Remember an environment."""
+        write_atomic(self.env_folder(record.env) / "record.json", record.to_json())
+
+    def recorded(self) -> list[Record]:
+        """Return what is remembered of all environments of this folder, by name."""
+        envs = self.work / "envs"
+        names = sorted(path.name for path in envs.iterdir() if path.is_dir()) if envs.is_dir() else []
+        return [record for name in names if (record := self.record(name)) is not None]
+
+    def require_record(self, env: str) -> Record:
+        """Return what is remembered of an environment. Raises BootstrapError if it was not brought up here."""
+        record = self.record(env)
+        if record is None:
+            self.spec.environment(env)
+            up = ", ".join(r.env for r in self.recorded())
+            raise BootstrapError(
+                f"The environment '{env}' is not up in {self.folder}." + (f" Up here: {up}." if up else ""),
+                hint=f"`bootstrap up --env {env} --local` brings it up on this laptop.",
+            )
+        return record
+
+
+def open_project(start: Path, config: Path | None, environ: Mapping[str, str], home: Path) -> Project:
+    """Find and read bootstrap.toml: the one named, or the nearest from `start` upwards; else defaults.
+
+    Raises ConfigError if a named file is not there or any has something wrong in it.
+    """
+    path = config if config is not None else _nearest(start)
+    if path is None:
+        return Project(start, Spec.default(slugify(start.name)), environ, home)
+    if path.is_dir():
+        path = path / CONFIG
+    text = read_text(path)
+    if text is None:
+        raise ConfigError(f"There is no {path}.", hint="`bootstrap init` writes one.")
+    shown = path.name if path.parent == start else str(path)
+    return Project(path.resolve().parent, parse_spec(text, shown), environ, home)
+
+
+def _nearest(start: Path) -> Path | None:
+    return next((path for folder in (start, *start.parents) if (path := folder / CONFIG).is_file()), None)

@@ -1,0 +1,201 @@
+"""Both Terraform roots of an environment: prepared, planned and applied side by side."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from bootstrap.adapters import terraform_folder
+from bootstrap.adapters.aws import buckets, people
+from bootstrap.adapters.process import Jobs
+from bootstrap.adapters.terraform import Backend, Terraform, environment_for
+from bootstrap.adapters.terraform_folder import RootFolder
+from bootstrap.adapters.terraform_install import find_terraform
+from bootstrap.adapters.terraform_mirror import find_mirror, platform_tag, search_places
+from bootstrap.assets import INFRA
+from bootstrap.core.names import CI_MEMBER, STATE, Names
+from bootstrap.core.spec import Spec
+from bootstrap.core.stream import Stream
+from bootstrap.errors import BootstrapError
+from bootstrap.workflows.guard import Run
+from bootstrap.workflows.parallel import Side
+from bootstrap.workflows.project import Project
+from bootstrap.workflows.story import Story
+from bootstrap.workflows.target import Place
+
+ROOTS = ("environment", "members")
+PROVIDER_VERSION = "5.100.0"
+
+
+@dataclass(frozen=True)
+class Provisioner:
+    """Terraform for one environment: where it works, and with what."""
+
+    terraform: Terraform
+    base: Path
+    configuration: str
+    place: Place
+    custom_endpoint: bool
+
+    def root(self, name: str) -> RootFolder:
+        """Return a root's working copy."""
+        return RootFolder(self.base / name)
+
+    def backend(self, name: str) -> Backend:
+        """Return where a root's state lies."""
+        names = self.place.names
+        return Backend(names.state_bucket, names.state_key(name), self.place.aws.region, self.custom_endpoint)
+
+    def init(self, name: str, *, local_state: bool = False) -> None:
+        """Run `init` if anything it depends on has changed since it last ran."""
+        root = self.root(name)
+        backend = None if local_state else self.backend(name)
+        if local_state:
+            root.use_local_state()
+        fingerprint = self.terraform.fingerprint(self.configuration, backend)
+        if not root.is_initialised(fingerprint):
+            root.forget_init()
+            self.terraform.init(root.path, backend)
+            root.mark_initialised(fingerprint)
+
+    def plan(self, name: str, *, destroy: bool = False, local_state: bool = False) -> Stream:
+        """Prepare one root and work out its plan, which stays on disk for `apply`."""
+        self.init(name, local_state=local_state)
+        root = self.root(name)
+        return self.terraform.plan(root.path, root.plan_file, destroy=destroy)
+
+    def apply(self, name: str, progress: Callable[[str], None]) -> Stream:
+        """Carry out the plan of one root that `plan` left, and that one only."""
+        root = self.root(name)
+        try:
+            return self.terraform.apply(root.path, root.plan_file, progress)
+        finally:
+            root.plan_file.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True)
+class Tools:
+    """The programs Terraform needs. `mirror` is None where it downloads the provider itself."""
+
+    binary: Path
+    mirror: Path | None
+    looked_in: tuple[Path, ...]
+
+
+def find_tools(project: Project, story: Story) -> Tools:
+    """Find Terraform and the AWS provider. Raises ToolMissing if Terraform is not to be had."""
+    from platformdirs import user_cache_path
+
+    cache = user_cache_path("bootstrap", appauthor=False)
+    places = (project.environ, project.home, project.folder)
+    return Tools(
+        binary=find_terraform(project.environ, cache, platform_tag(), story.say),
+        mirror=find_mirror(*places, PROVIDER_VERSION),
+        looked_in=tuple(search_places(*places)),
+    )
+
+
+def prepare(
+    project: Project, place: Place, tools: Tools, jobs: Jobs, run: Run | None = None, *, folder: str = "infra"
+) -> Provisioner:
+    """Lay out the roots for one environment and write their inputs."""
+    env = place.names.env
+    terraform = Terraform(
+        binary=tools.binary,
+        environ=environment_for(project.environ, place.terraform_environment(project)),
+        mirror=tools.mirror,
+        jobs=jobs,
+        looked_in=tools.looked_in,
+        on_start=run.note_terraform if run else lambda _: None,
+    )
+    base = project.env_folder(env) / folder
+    configuration = terraform_folder.lay_out(INFRA, base)
+    provisioner = Provisioner(terraform, base, configuration, place, place.custom_endpoint(project))
+    for name, variables in inputs(project.spec, place, provisioner.custom_endpoint).items():
+        provisioner.root(name).write_variables(variables)
+    return provisioner
+
+
+def inputs(spec: Spec, place: Place, custom_endpoint: bool) -> dict[str, dict[str, object]]:
+    """Return the variables of both roots."""
+    names = place.names
+    expires = spec.environment(names.env).expires
+    shared: dict[str, object] = {
+        "target": place.kind,
+        "region": place.aws.region,
+        "account_id": names.account,
+        "custom_endpoint": custom_endpoint,
+        "environment": {
+            "project": names.project,
+            "name": names.env,
+            "owner": spec.owner or "",
+            "expires": expires.isoformat() if expires else "",
+        },
+    }
+    members = {CI_MEMBER: {"user_name": names.iam_user(CI_MEMBER), "role": CI_MEMBER}}
+    return {
+        "environment": shared | {"storage": {"bucket": names.bucket}},
+        "members": shared | {"bucket": names.bucket, "members": members},
+    }
+
+
+def tags(names: Names, spec: Spec) -> dict[str, str]:
+    """Return the tags of the state bucket, which belongs to the project and to no environment."""
+    found = {"bootstrap:project": names.project, "bootstrap:env": STATE}
+    return found | ({"bootstrap:owner": spec.owner} if spec.owner else {})
+
+
+def plan_all(
+    provisioner: Provisioner, side: Side, *, destroy: bool = False, local_state: bool = False
+) -> dict[str, Stream]:
+    """Plan both roots at once; they do not depend on each other."""
+    futures = [
+        side.start(lambda name=name: provisioner.plan(name, destroy=destroy, local_state=local_state))  # type: ignore[misc]
+        for name in ROOTS
+    ]
+    return dict(zip(ROOTS, side.results(*futures), strict=True))
+
+
+def adopt_existing(provisioner: Provisioner) -> None:
+    """Let Terraform take over what is there but may be missing in its state, as after a kill.
+
+    Raises BootstrapError if something of another's has our name.
+    """
+    place = provisioner.place
+    names = place.names
+    bucket: dict[str, str] = {}
+    if buckets.exists(place.aws, names.bucket, names.account):
+        found = buckets.tags(place.aws, names.bucket)
+        ours = {"bootstrap:project": names.project, "bootstrap:env": names.env}
+        if found and {key: found.get(key) for key in ours} != ours:
+            raise BootstrapError(
+                f"The bucket {names.bucket} is in your account, but does not carry this environment's tags. "
+                "It was left alone.",
+                hint="If it is yours to give, tag it bootstrap:project and bootstrap:env; else choose another "
+                "`project` in bootstrap.toml.",
+            )
+        bucket = {"module.storage.aws_s3_bucket.this": names.bucket}
+    user = names.iam_user(CI_MEMBER)
+    member: dict[str, str] = {}
+    if people.user_exists(place.aws, user, names.iam_path):
+        member = {f'module.member["{CI_MEMBER}"].aws_iam_user.this': user}
+    provisioner.root("environment").write_adoptions(bucket)
+    provisioner.root("members").write_adoptions(member)
+
+
+def clear_stale_locks(place: Place, run: Run, story: Story) -> None:
+    """Remove the locks that the interrupted run of this folder left on the states, and say so."""
+    if run.interrupted_since is None:
+        return
+    for name in ROOTS:
+        lock = buckets.read_lock(place.aws, place.names.state_bucket, place.names.state_key(name))
+        if lock is not None and run.left_lock(lock.who, lock.created):
+            buckets.remove_lock(place.aws, place.names.state_bucket, lock)
+            story.say(f"Removed the lock that the interrupted run had left on the state of `{name}`.")
+
+
+def remove_working_copies(project: Project, env: str, folder: str = "infra") -> None:
+    """Remove an environment's working copies."""
+    shutil.rmtree(project.env_folder(env) / folder, ignore_errors=True)

@@ -1,0 +1,103 @@
+"""What is up, and how it is."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import date
+from typing import Any, Literal
+
+from bootstrap.adapters import servers
+from bootstrap.adapters.aws import buckets, people
+from bootstrap.adapters.process import Jobs
+from bootstrap.core.plan import steps_from_terraform
+from bootstrap.core.record import Record
+from bootstrap.errors import BootstrapError
+from bootstrap.workflows import provision
+from bootstrap.workflows.guard import guarded
+from bootstrap.workflows.parallel import Side
+from bootstrap.workflows.project import Project
+from bootstrap.workflows.story import Story
+from bootstrap.workflows.target import Place, reach
+
+Up = Literal["up", "incomplete", "lost", "unreachable", "down"]
+
+
+@dataclass(frozen=True)
+class EnvironmentStatus:
+    """One environment. Nothing that is not known is guessed: it is None.
+
+    `state`: up; incomplete (an `up` did not end); lost (the emulator was restarted); unreachable; down.
+    `drift`: what differs from what `up` made, if that was asked for.
+    """
+
+    env: str
+    state: Up
+    target: str | None = None
+    bucket: str | None = None
+    members: int | None = None
+    mlflow_url: str | None = None
+    mlflow_healthy: bool | None = None
+    expires: str | None = None
+    expired: bool | None = None
+    drift: list[str] | None = None
+    why: str | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it for `--json`."""
+        return asdict(self)
+
+
+def status(project: Project, env: str | None, story: Story, *, drift: bool, today: date) -> list[EnvironmentStatus]:
+    """Return the status of one environment or of all that the file or this folder knows."""
+    if env is not None:
+        if project.record(env) is None:
+            project.spec.environment(env)
+        names = [env]
+    else:
+        known = [*project.spec.environments, *(record.env for record in project.recorded())]
+        names = list(dict.fromkeys(known))
+    return [_one(project, name, story, drift=drift, today=today) for name in names]
+
+
+def _one(project: Project, env: str, story: Story, *, drift: bool, today: date) -> EnvironmentStatus:
+    table = project.spec.environments.get(env)
+    expires = table.expires if table else None
+    when = {
+        "expires": expires.isoformat() if expires else None,
+        "expired": today > expires if expires else None,
+    }
+    record = project.record(env)
+    if record is None:
+        return EnvironmentStatus(env, "down", **when)  # type: ignore[arg-type]
+    common: dict[str, Any] = when | {"target": record.target, "bucket": record.bucket}
+    if record.mlflow_tracking_uri:
+        healthy = servers.answers(f"{record.mlflow_tracking_uri}/health")
+        common |= {"mlflow_url": record.mlflow_tracking_uri, "mlflow_healthy": healthy}
+    try:
+        place = reach(project, record, None, story)
+        if place is None:
+            return EnvironmentStatus(env, "lost", why="the emulator is not running", **common)
+        if not buckets.exists(place.aws, record.bucket, record.account_id):
+            state: Up = "lost" if record.complete else "incomplete"
+            return EnvironmentStatus(env, state, why=f"the bucket {record.bucket} is not there", **common)
+        common["members"] = len(people.users_on_path(place.aws, place.names.iam_path))
+    except BootstrapError as error:
+        return EnvironmentStatus(env, "unreachable", why=error.message, **common)
+    if drift:
+        common["drift"] = _drift(project, record, place, story)
+    return EnvironmentStatus(env, "up" if record.complete else "incomplete", **common)
+
+
+def _drift(project: Project, record: Record, place: Place, story: Story) -> list[str]:
+    """Ask Terraform what has changed since, both roots at once; nothing is changed by asking."""
+    jobs = Jobs()
+    with (
+        guarded(project.env_folder(record.env), record.env, "status", story) as run,
+        Side(jobs, story) as side,
+        story.step(f"Comparing {record.env} with what was made"),
+    ):
+        provisioner = provision.prepare(project, place, provision.find_tools(project, story), jobs, run)
+        streams = provision.plan_all(provisioner, side)
+        found = [change for name in provision.ROOTS for change in streams[name].changes]
+    steps = steps_from_terraform(found, {"bucket": record.bucket})
+    return [f"{step.action}: {step.what}" for step in steps]

@@ -1,0 +1,115 @@
+"""Where an environment is: on AWS or on this laptop, as whom we act there, and what its things are called."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bootstrap.adapters.aws.session import Aws
+from bootstrap.adapters.aws_profile import AwsFiles
+from bootstrap.adapters.emulator import ACCOUNT
+from bootstrap.core.names import Names
+from bootstrap.core.record import Record, Target
+from bootstrap.errors import BootstrapError
+from bootstrap.workflows import local
+from bootstrap.workflows.local import LocalAws
+from bootstrap.workflows.project import Project
+from bootstrap.workflows.story import Story
+
+
+@dataclass(frozen=True)
+class Place:
+    """An environment's place. `aws` acts as the operator; `emulator` is None on AWS."""
+
+    kind: Target
+    names: Names
+    aws: Aws
+    emulator: LocalAws | None
+
+    @property
+    def endpoint_url(self) -> str | None:
+        """What a profile needs to find this AWS; None for Amazon's own."""
+        return self.emulator.server.url if self.emulator else None
+
+    def custom_endpoint(self, project: Project) -> bool:
+        """Whether S3 is reached by paths instead of host names, as everything that is not Amazon's needs."""
+        return self.emulator is not None or bool(
+            project.environ.get("AWS_ENDPOINT_URL") or project.environ.get("AWS_ENDPOINT_URL_S3")
+        )
+
+    def terraform_environment(self, project: Project) -> dict[str, str]:
+        """Return the environment in which another program acts as the operator here."""
+        kept = {k: v for k, v in project.environ.items() if k not in self.aws.displaced_variables()}
+        return kept | self.aws.credentials_environment(project.environ)
+
+
+def open_place(project: Project, env: str, kind: Target, profile: str | None, story: Story) -> Place:
+    """Reach an environment's AWS as the operator; starts the emulator on the local target.
+
+    Raises AwsFailed without usable credentials, BootstrapError if they are a member's.
+    """
+    if kind == "local":
+        emulator = local.ensure_emulator(project, story, port=_port_before(project.record(env)))
+        return at_emulator(project, env, emulator)
+    refuse_member_profile(project, profile)
+    aws = Aws(region=project.spec.region, profile=profile)
+    caller = aws.caller()
+    if f":user/{project.spec.project}/" in caller.arn:
+        raise BootstrapError(
+            f"You are signed in as {caller.arn}, a member of this project. Members cannot administer it.",
+            hint="Sign in as yourself: name your own profile with --profile.",
+        )
+    return Place("aws", Names(project.spec.project, env, caller.account), aws, None)
+
+
+def at_emulator(project: Project, env: str, emulator: LocalAws) -> Place:
+    """Return an environment's place on an emulator that runs."""
+    names = Names(project.spec.project, env, ACCOUNT)
+    return Place("local", names, emulator.aws(project.spec.region), emulator)
+
+
+def reach(project: Project, record: Record, profile: str | None, story: Story) -> Place | None:
+    """Reach where an environment already is; None if that was an emulator which is gone.
+
+    Raises AwsFailed without usable credentials, BootstrapError if they are for another account.
+    """
+    if record.target == "local":
+        emulator = local.running_emulator(project)
+        return at_emulator(project, record.env, emulator) if emulator else None
+    place = open_place(project, record.env, "aws", profile or record.operator_profile, story)
+    if place.names.account != record.account_id:
+        raise BootstrapError(
+            f"'{record.env}' is in the AWS account {record.account_id}; you are signed in to {place.names.account}.",
+            hint="Name the profile of that account with --profile.",
+        )
+    return place
+
+
+def refuse_member_profile(project: Project, profile: str | None) -> None:
+    """Raise BootstrapError if the operator's profile is one that this tool wrote for a member."""
+    name = profile or project.environ.get("AWS_PROFILE")
+    if not name:
+        return
+    owner = AwsFiles.of(project.environ, project.home).owner_of(name)
+    if owner is not None:
+        how = "--profile names" if profile else "AWS_PROFILE is"
+        raise BootstrapError(
+            f"{how} '{name}', the profile of a member of {owner}. It is never used to administer an environment.",
+            hint="Name your own profile with --profile, or `unset AWS_PROFILE`.",
+        )
+
+
+def require_same_target(project: Project, env: str, kind: Target) -> None:
+    """Raise BootstrapError if the environment is up on the other target."""
+    record = project.record(env)
+    if record is None or record.target == kind:
+        return
+    if record.target == "local":
+        hint = f"Add --local to work on that one, or take it down first: bootstrap down --env {env}"
+        raise BootstrapError(f"'{env}' is up on this laptop (--local), not on AWS.", hint=hint)
+    hint = f"Leave --local away, or rehearse under another name, for instance --env {env}-local"
+    raise BootstrapError(f"'{env}' is up on AWS, not on this laptop.", hint=hint)
+
+
+def _port_before(record: Record | None) -> int | None:
+    port = record.endpoint_url.rpartition(":")[2] if record and record.endpoint_url else ""
+    return int(port) if port.isdigit() else None

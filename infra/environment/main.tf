@@ -1,0 +1,37 @@
+locals {
+  local_target = var.target == "local"
+}
+
+provider "aws" {
+  region              = var.region
+  allowed_account_ids = [var.account_id]
+
+  # The endpoint itself comes from AWS_ENDPOINT_URL.
+  s3_use_path_style           = local.local_target || var.custom_endpoint
+  skip_credentials_validation = local.local_target
+  skip_metadata_api_check     = local.local_target
+  skip_region_validation      = local.local_target
+  # The provider's usual 25 makes a call that the emulator lacks look like a hang.
+  max_retries = local.local_target ? 3 : 25
+
+  default_tags {
+    tags = merge(
+      {
+        "bootstrap:project" = var.environment.project
+        "bootstrap:env"     = var.environment.name
+      },
+      var.environment.owner == "" ? {} : { "bootstrap:owner" = var.environment.owner },
+      var.environment.expires == "" ? {} : { "bootstrap:expires" = var.environment.expires },
+    )
+  }
+}
+
+module "storage" {
+  source = "../modules/storage"
+
+  bucket          = var.storage.bucket
+  partition       = var.partition
+  noncurrent_days = var.storage.noncurrent_days
+  tls_only        = var.conditional_denies && !local.local_target
+  expiry_rules    = !local.local_target
+}
