@@ -67,10 +67,15 @@ def verbose_option(command: F) -> F:
     return click.option("-v", "--verbose", is_flag=True, help="Tell more about what goes on.")(command)
 
 
-def project(config: Path | None, *, verbose: bool = False) -> Project:
-    """Open the project of the current folder; says so on standard error if there is no bootstrap.toml."""
+def set_up_logging(verbose: bool) -> None:
+    """Let the libraries tell what they do, with `-v`."""
     if verbose:
         logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s")
+
+
+def project(config: Path | None, *, verbose: bool = False) -> Project:
+    """Open the project of the current folder; says so on standard error if there is no bootstrap.toml."""
+    set_up_logging(verbose)
     try:
         home = Path.home()
         here = Path.cwd()

@@ -9,27 +9,29 @@ locals {
   # Left out for everybody, so that nothing is lost for good before the bucket's own rules say so:
   # s3:DeleteObjectVersion. Old versions are read and brought back by the operator, not by members.
 
-  # For each role the places it reaches, below which prefix, to do what. Everything else is refused.
+  # For each role the places it reaches and what it may do there. Everything else is refused.
   places = {
     student = {
-      Dataset = { prefix = "dataset/*", actions = local.read }
-      Dvc     = { prefix = "dvc/${var.team}/*", actions = concat(local.read, local.write, var.dvc_delete ? local.delete : []) }
-      Members = { prefix = "members/${var.name}/*", actions = concat(local.read, local.write, local.delete) }
+      Dataset = { prefixes = ["dataset/*"], actions = local.read }
+      Dvc     = { prefixes = ["dvc/${var.team}/*"], actions = concat(local.read, local.write, var.dvc_delete ? local.delete : []) }
+      Own     = { prefixes = ["members/${var.name}/*"], actions = concat(local.read, local.write, local.delete) }
     }
     instructor = {
-      Dataset = { prefix = "dataset/*", actions = concat(local.read, local.write, local.delete) }
-      Dvc     = { prefix = "dvc/*", actions = concat(local.read, local.write, local.delete) }
-      Members = { prefix = "members/*", actions = local.read }
-      Own     = { prefix = "members/${var.name}/*", actions = concat(local.write, local.delete) }
+      Own     = { prefixes = ["dataset/*", "dvc/*", "members/${var.name}/*"], actions = concat(local.read, local.write, local.delete) }
+      Members = { prefixes = ["members/*"], actions = local.read }
     }
     ci = {
-      Dataset = { prefix = "dataset/*", actions = local.read }
-      Dvc     = { prefix = "dvc/*", actions = concat(local.read, local.write) }
+      Dataset = { prefixes = ["dataset/*"], actions = local.read }
+      Dvc     = { prefixes = ["dvc/*"], actions = concat(local.read, local.write) }
     }
   }[var.role]
 
   # Listing follows reading: whoever may not read below a prefix does not learn the names there either.
-  listable = [for place in local.places : place.prefix if contains(place.actions, "s3:GetObject")]
+  listable = {
+    student    = ["dataset/*", "dvc/${var.team}/*", "members/${var.name}/*"]
+    instructor = ["dataset/*", "dvc/*", "members/*"]
+    ci         = ["dataset/*", "dvc/*"]
+  }[var.role]
 
   iam = {
     student = [
@@ -63,7 +65,7 @@ locals {
     Statement = concat(
       [
         for name, place in local.places :
-        { Sid = name, Effect = "Allow", Action = place.actions, Resource = "${local.bucket}/${place.prefix}" }
+        { Sid = name, Effect = "Allow", Action = place.actions, Resource = [for prefix in place.prefixes : "${local.bucket}/${prefix}"] }
       ],
       [
         # s3:prefix belongs to listing alone: any other action in these two statements would never be allowed.

@@ -107,8 +107,15 @@ run "aws_cleans_up" {
   }
 
   assert {
-    condition     = alltrue([for rule in aws_s3_bucket_lifecycle_configuration.this[0].rule : rule.status == "Enabled" && try(rule.expiration[0].days, null) == null])
-    error_message = "No rule ends the life of a current object."
+    condition     = alltrue([for rule in aws_s3_bucket_lifecycle_configuration.this[0].rule : rule.status == "Enabled"])
+    error_message = "Both rules are on."
+  }
+}
+
+run "nothing_current_is_ever_expired" {
+  assert {
+    condition     = alltrue(flatten([for rule in aws_s3_bucket_lifecycle_configuration.this[0].rule : [for expiration in rule.expiration : coalesce(expiration.days, 0) == 0 && expiration.date == null]]))
+    error_message = "No rule ends the life of an object's current version."
   }
 }
 
