@@ -118,16 +118,16 @@ def show_plan(plan: Plan) -> None:
     click.echo(plan_text(plan), err=True)
 
 
-def confirm(question: str, *, yes: bool) -> bool:
-    """Ask a yes-or-no question; `yes` is the answer given on the command line.
-
-    Raises UsageError where nobody is there to answer.
-    """
-    if yes:
-        return True
-    if not sys.stdin.isatty():
+def require_an_answer(*, yes: bool) -> None:
+    """Find out before any work whether somebody is there to answer a question; UsageError if not."""
+    if not yes and not sys.stdin.isatty():
         raise UsageError("Nobody is there to answer: standard input is no terminal.", hint="Add --yes.")
-    return click.confirm(question, default=False, err=True)
+
+
+def confirm(question: str, *, yes: bool) -> bool:
+    """Ask a yes-or-no question; `yes` is the answer given on the command line. Raises UsageError as above."""
+    require_an_answer(yes=yes)
+    return yes or click.confirm(question, default=False, err=True)
 
 
 def table(rows: Sequence[tuple[str, ...]], header: tuple[str, ...]) -> str:

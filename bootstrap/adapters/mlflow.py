@@ -156,14 +156,15 @@ class MlflowApi:
         self._expect(status, answer, f"give {username} an account")
 
     def ensure_experiment_permission(self, username: str, experiment_id: str, permission: str) -> None:
-        """Give a user a permission on an experiment (administrator only). Raises BootstrapError."""
-        body = {
-            "username": username,
-            "resource_type": "experiment",
-            "resource_id": experiment_id,
-            "permission": permission,
-        }
-        status, answer = self._request("POST", "/api/3.0/mlflow/users/permissions/grant", body)
+        """Give a user exactly this permission on an experiment (administrator only). Raises BootstrapError."""
+        path = "/api/3.0/mlflow/users/permissions"
+        resource = {"username": username, "resource_type": "experiment", "resource_id": experiment_id}
+        grant = {**resource, "permission": permission}
+        status, answer = self._request("POST", f"{path}/grant", grant)
+        if status != 200 and answer.get("error_code") == "RESOURCE_ALREADY_EXISTS":
+            # It does not say which permission is there; taking that away first leaves the one we want.
+            self._request("DELETE", f"{path}/revoke", resource)
+            status, answer = self._request("POST", f"{path}/grant", grant)
         self._expect(status, answer, f"give {username} access to experiment {experiment_id}")
 
     def _expect(self, status: int, answer: Mapping[str, Any], what: str) -> None:

@@ -22,9 +22,8 @@ def command(shell: str) -> None:
     """Print the script that completes commands and options in your shell."""
     from click.shell_completion import get_completion_class
 
-    from bootstrap.cli import cli
-
     found = get_completion_class(shell)
     if found is None:
         raise click.UsageError(f"This version of click cannot complete in {shell}.")
-    click.echo(found(cli, {}, "bootstrap", "_BOOTSTRAP_COMPLETE").source())
+    root = click.get_current_context().find_root().command
+    click.echo(found(root, {}, "bootstrap", "_BOOTSTRAP_COMPLETE").source())

@@ -30,6 +30,7 @@ def command(env: str, profile: str | None, config: Path | None, as_json: bool, y
     Removes exactly the AWS profile, the DVC remote and the settings that `up` wrote, and leaves every other line of
     those files alone. There is no way back.
     """
+    ui.require_an_answer(yes=yes)
     project = options.project(config, verbose=verbose)
 
     def confirm(plan: Plan) -> bool:

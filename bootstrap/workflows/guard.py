@@ -63,7 +63,7 @@ class Run:
         It was if it was taken on this machine after that run had begun: this run holds the environment, so
         nobody else in this folder can have taken it since.
         """
-        if self.interrupted_since is None or not who.endswith(socket.gethostname()):
+        if self.interrupted_since is None or who.rpartition("@")[2] != socket.gethostname():
             return False
         taken = parse_lock_time(created)
         return taken is not None and taken >= self.interrupted_since - _CLOCK_SLACK
@@ -86,10 +86,10 @@ def guarded(folder: Path, env: str, command: str, story: Story) -> Iterator[Run]
     """
     from filelock import FileLock, Timeout
 
-    folder.mkdir(parents=True, exist_ok=True)
     trace = folder / "run.json"
     lock = FileLock(folder / "run.lock", mode=0o600)
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=0)
     except Timeout:
         story.note(f"{_holder(trace)} is working on '{env}' in this folder; waiting for it to end …")
@@ -123,7 +123,7 @@ def _after(before: dict[str, object] | None, trace: Path, command: str, story: S
     now = datetime.now(timezone.utc)
     if before is None:
         return Run(trace, command, now)
-    story.note(f"The last `{before.get('command')}` did not end; going on from what it left.")
+    story.note(f"The last `{before.get('command', 'bootstrap')}` did not end; going on from what it left.")
     started = parse_lock_time(str(before.get("started", ""))) or now
     recorded = before.get("terraform")
     for entry in recorded if isinstance(recorded, list) else []:

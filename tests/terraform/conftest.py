@@ -1,0 +1,38 @@
+"""Terraform for the tests of infra/: found on PATH, with the provider from a mirror where this machine has one."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from bootstrap.adapters.terraform_mirror import find_mirror
+
+INFRA = Path(__file__).resolve().parents[2] / "infra"
+
+
+@pytest.fixture(scope="session")
+def terraform() -> str:
+    program = shutil.which("terraform")
+    if program is None:
+        pytest.skip("terraform is not on PATH")
+    return program
+
+
+@pytest.fixture(scope="session")
+def terraform_environ() -> dict[str, str]:
+    """Return an environment in which nobody's settings, credentials or endpoint reach Terraform."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("TF_", "AWS_"))}
+    return kept | {"CHECKPOINT_DISABLE": "1", "AWS_EC2_METADATA_DISABLED": "true", "TF_IN_AUTOMATION": "1"}
+
+
+@pytest.fixture(scope="session")
+def init_options() -> list[str]:
+    """Return what `terraform init` needs to find the pinned provider; nothing where it has to download it."""
+    pin = re.search(r'version = "= ([\d.]+)"', (INFRA / "environment" / "versions.tf").read_text())
+    assert pin is not None, "the root pins one version of the provider"
+    mirror = find_mirror(os.environ, Path.home(), Path.cwd(), pin[1])
+    return [] if mirror is None else [f"-plugin-dir={mirror}"]

@@ -1,0 +1,122 @@
+"""infra/ is formatted, valid, keeps to its own rules, and passes Terraform's own tests."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+INFRA = Path(__file__).resolve().parents[2] / "infra"
+MODULES = sorted(folder.parent.name for folder in INFRA.glob("modules/*/versions.tf"))
+ROOTS = sorted(folder.parent.name for folder in INFRA.glob("*/versions.tf"))
+FOLDERS = [f"modules/{name}" for name in MODULES] + ROOTS
+
+
+@dataclass(frozen=True)
+class Terraform:
+    """Terraform in a copy of infra/, so that nothing is ever written beside the sources."""
+
+    program: str
+    environ: dict[str, str]
+    infra: Path
+
+    def __call__(self, folder: str, *argv: str) -> str:
+        done = subprocess.run(
+            [self.program, *argv],
+            cwd=self.infra / folder,
+            env=self.environ,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            check=False,
+        )
+        assert done.returncode == 0, f"terraform {' '.join(argv)} in {folder}:\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+
+@pytest.fixture(scope="session")
+def copy(terraform: str, terraform_environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Terraform:
+    infra = tmp_path_factory.mktemp("terraform") / "infra"
+    shutil.copytree(INFRA, infra, ignore=shutil.ignore_patterns(".terraform*", "*.tfstate*"))
+    return Terraform(terraform, terraform_environ, infra)
+
+
+@pytest.fixture(scope="module", params=FOLDERS)
+def folder(request: pytest.FixtureRequest, copy: Terraform, init_options: list[str]) -> str:
+    name: str = request.param
+    copy(name, "init", "-backend=false", "-input=false", "-no-color", *init_options)
+    return name
+
+
+def sources(folder: str) -> str:
+    return "\n".join(path.read_text(encoding="utf-8") for path in sorted((INFRA / folder).glob("*.tf")))
+
+
+def blocks(folder: str) -> set[str]:
+    return set(re.findall(r'^\s*([a-z]+)(?: "[^"]*")* \{', sources(folder), re.MULTILINE))
+
+
+def test_both_kinds_of_folder_are_found() -> None:
+    assert {"member", "storage"} <= set(MODULES)
+    assert {"environment", "members"} <= set(ROOTS)
+
+
+def test_formatted(copy: Terraform) -> None:
+    assert copy(".", "fmt", "-check", "-recursive", "-no-color") == ""
+
+
+def test_valid(copy: Terraform, folder: str) -> None:
+    copy(folder, "validate", "-no-color")
+
+
+def test_own_tests_pass(copy: Terraform, folder: str) -> None:
+    told = copy(folder, "test", "-no-color")
+    assert re.search(r"Success! [1-9]\d* passed, 0 failed", told), told
+
+
+@pytest.mark.parametrize("name", ROOTS)
+def test_root_carries_no_resource(name: str) -> None:
+    assert not blocks(name) & {"resource", "data"}
+    assert {"provider", "backend"} <= blocks(name)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_module_carries_neither_provider_nor_backend(name: str) -> None:
+    assert not blocks(f"modules/{name}") & {"provider", "backend"}
+
+
+@pytest.mark.parametrize("name", FOLDERS)
+def test_every_input_is_described_typed_and_never_null(name: str) -> None:
+    text = (INFRA / name / "variables.tf").read_text(encoding="utf-8")
+    for block in re.split(r'(?m)^(?=variable ")', text)[1:]:
+        for needed in (r"description\s+= ", r"type\s+= "):
+            assert re.search(rf"(?m)^  {needed}", block), block
+        assert re.search(r"(?m)^  nullable\s+= false$", block), block
+        assert not re.search(r"\bany\b", re.sub(r"<<-EOT.*?EOT|\".*?\"", "", block, flags=re.DOTALL)), block
+
+
+@pytest.mark.parametrize("name", FOLDERS)
+def test_readme_names_every_input_and_output(name: str) -> None:
+    readme = (INFRA / name / "README.md").read_text(encoding="utf-8")
+    for kind in ("variable", "output"):
+        for found in re.findall(rf'(?m)^{kind} "(\w+)"', sources(name)):
+            assert f"| `{found}` |" in readme, f"{kind} {found} is missing in the README of {name}"
+
+
+def test_no_access_key_passes_through_terraform() -> None:
+    for name in FOLDERS:
+        assert "aws_iam_access_key" not in sources(name)
+
+
+def test_the_modules_agree_with_the_names_of_the_layout() -> None:
+    storage = sources("modules/storage")
+    member = sources("modules/member")
+    made = set(re.findall(r'"(\w+)/"', re.search(r"folders\s*=\s*toset\((.*?)\)", storage)[1]))  # type: ignore[index]
+    reached = set(re.findall(r'"(dataset|dvc|members|mlflow)/', member))
+    assert made == {"dataset", "dvc", "members", "mlflow"}
+    assert reached == made - {"mlflow"}
