@@ -163,7 +163,7 @@ class MlflowApi:
         status, answer = self._request("POST", f"{path}/grant", grant)
         if status != 200 and answer.get("error_code") == "RESOURCE_ALREADY_EXISTS":
             # It does not say which permission is there; taking that away first leaves the one we want.
-            self._request("DELETE", f"{path}/revoke", resource)
+            self._request("POST", f"{path}/revoke", resource)
             status, answer = self._request("POST", f"{path}/grant", grant)
         self._expect(status, answer, f"give {username} access to experiment {experiment_id}")
 

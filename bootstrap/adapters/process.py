@@ -66,7 +66,8 @@ def find(program: str, environ: Mapping[str, str]) -> str | None:
 def run(call: Call, *, timeout: float = 120) -> Finished:
     """Run a short program to its end and capture what it says.
 
-    Raises ToolMissing if there is no such program, BootstrapError if it takes longer than `timeout` seconds.
+    Raises ToolMissing if there is no such program or it cannot be run, BootstrapError if it takes longer than
+    `timeout` seconds.
     """
     try:
         done = subprocess.run(
@@ -81,8 +82,8 @@ def run(call: Call, *, timeout: float = 120) -> Finished:
             timeout=timeout,
             check=False,
         )
-    except FileNotFoundError as error:
-        raise ToolMissing(f"`{call.argv[0]}` is not on this machine.") from error
+    except OSError as error:
+        raise _not_started(call, error) from error
     except subprocess.TimeoutExpired as error:
         raise BootstrapError(f"`{call.shown()}` did not end within {timeout:.0f} seconds.") from error
     return Finished(done.returncode, done.stdout, done.stderr)
@@ -100,8 +101,8 @@ class Job:
         self.call = call
         self.log = log
         self._errors = log.with_suffix(".stderr")
-        try:
-            with log.open("wb") as out, self._errors.open("wb") as err:
+        with log.open("wb") as out, self._errors.open("wb") as err:
+            try:
                 self._process: subprocess.Popen[bytes] = subprocess.Popen(
                     call.argv,
                     cwd=call.cwd,
@@ -111,8 +112,8 @@ class Job:
                     stderr=err,
                     **_own_group(),
                 )
-        except FileNotFoundError as error:
-            raise ToolMissing(f"`{call.argv[0]}` is not on this machine.") from error
+            except OSError as error:
+                raise _not_started(call, error) from error
 
     @property
     def id(self) -> ProcessId:
@@ -265,6 +266,12 @@ def port_is_free(port: int) -> bool:
         except OSError:
             return False
         return True
+
+
+def _not_started(call: Call, error: OSError) -> ToolMissing:
+    if isinstance(error, FileNotFoundError):
+        return ToolMissing(f"`{call.argv[0]}` is not on this machine.")
+    return ToolMissing(f"`{call.argv[0]}` cannot be run: {error.strerror}.")
 
 
 def _own_group() -> dict[str, Any]:

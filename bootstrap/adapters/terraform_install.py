@@ -102,13 +102,13 @@ def _fetch(releases: str, platform_tag: str, target: Path) -> None:
 
 
 def _download(url: str) -> bytes:
-    import urllib.error
+    import http.client
     import urllib.request
 
     try:
         with urllib.request.urlopen(url, timeout=60) as answer:  # noqa: S310 - https, or a test's loopback server
             return bytes(answer.read())
-    except (urllib.error.URLError, OSError) as error:
+    except (OSError, http.client.HTTPException, ValueError) as error:  # a ValueError: the address is none
         raise ToolMissing(
             f"Terraform is not on this machine and {url} cannot be reached ({error}).", hint=_MANUAL
         ) from error

@@ -17,7 +17,7 @@ _DEFAULT_REGION = "us-east-1"
 @click.command(
     "init",
     short_help="Write a commented bootstrap.toml and what belongs beside it.",
-    epilog="\b\nExamples:\n  bootstrap init\n  bootstrap init --project ml-2026 --region sa-east-1 --owner ana@example.org",
+    epilog="\b\nExamples:\n  bootstrap init\n  bootstrap init --project ml-2026 --region sa-east-1",
 )
 @click.option("--project", metavar="NAME", help="Name of the course or project; default: from the folder's name.")
 @click.option("--region", metavar="REGION", help=f"AWS region; default: {_DEFAULT_REGION}.")

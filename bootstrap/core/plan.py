@@ -64,16 +64,17 @@ class Plan:
 
 
 def steps_from_terraform(changes: Iterable[Change], names: Mapping[str, str]) -> list[Step]:
-    """Turn Terraform's changes into words. `names` fills `{bucket}`."""
-    return [Step(change.action, "aws", in_words(change, names), change.address) for change in changes]
+    """Turn Terraform's changes into words, what others stand on first. `names` fills `{bucket}`."""
+    known = {kind: position for position, kind in enumerate(_IN_WORDS)}
+    ordered = sorted(changes, key=lambda change: (known.get(change.kind, len(known)), change.address))
+    return [Step(change.action, "aws", in_words(change, names), change.address) for change in ordered]
 
 
 def in_words(change: Change, names: Mapping[str, str]) -> str:
     """Say in a student's words what a resource is."""
-    phrase = _IN_WORDS.get(change.kind)
-    if phrase is None:
-        return change.address
-    return phrase.format(bucket=names.get("bucket", "of this environment"), key=_key(change.address))
+    phrase = _IN_WORDS.get(change.kind, change.address)
+    what = phrase.format(bucket=names.get("bucket", "of this environment"), key=_key(change.address))
+    return f"{what} (is there already: taken over)" if change.action == "import" else what
 
 
 def _key(address: str) -> str:

@@ -37,7 +37,6 @@ class Provisioner:
     base: Path
     configuration: str
     place: Place
-    custom_endpoint: bool
 
     def root(self, name: str) -> RootFolder:
         """Return a root's working copy."""
@@ -46,7 +45,7 @@ class Provisioner:
     def backend(self, name: str) -> Backend:
         """Return where a root's state lies."""
         names = self.place.names
-        return Backend(names.state_bucket, names.state_key(name), self.place.aws.region, self.custom_endpoint)
+        return Backend(names.state_bucket, names.state_key(name), self.place.aws.region, self.place.custom_endpoint)
 
     def init(self, name: str, *, local_state: bool = False) -> None:
         """Run `init` if anything it depends on has changed since it last ran."""
@@ -112,13 +111,13 @@ def prepare(
     )
     base = project.env_folder(env) / folder
     configuration = terraform_folder.lay_out(INFRA, base)
-    provisioner = Provisioner(terraform, base, configuration, place, place.custom_endpoint(project))
-    for name, variables in inputs(project.spec, place, provisioner.custom_endpoint).items():
+    provisioner = Provisioner(terraform, base, configuration, place)
+    for name, variables in inputs(project.spec, place).items():
         provisioner.root(name).write_variables(variables)
     return provisioner
 
 
-def inputs(spec: Spec, place: Place, custom_endpoint: bool) -> dict[str, dict[str, object]]:
+def inputs(spec: Spec, place: Place) -> dict[str, dict[str, object]]:
     """Return the variables of both roots."""
     names = place.names
     expires = spec.environment(names.env).expires
@@ -126,7 +125,8 @@ def inputs(spec: Spec, place: Place, custom_endpoint: bool) -> dict[str, dict[st
         "target": place.kind,
         "region": place.aws.region,
         "account_id": names.account,
-        "custom_endpoint": custom_endpoint,
+        "custom_endpoint": place.custom_endpoint,
+        "conditional_denies": not place.emulated,
         "environment": {
             "project": names.project,
             "name": names.env,

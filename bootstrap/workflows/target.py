@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from bootstrap.adapters.aws.session import Aws
 from bootstrap.adapters.aws_profile import AwsFiles
@@ -15,26 +16,30 @@ from bootstrap.workflows.local import LocalAws
 from bootstrap.workflows.project import Project
 from bootstrap.workflows.story import Story
 
+_ENDPOINTS = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3")
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
 
 @dataclass(frozen=True)
 class Place:
-    """An environment's place. `aws` acts as the operator; `emulator` is None on AWS."""
+    """An environment's place. `aws` acts as the operator; `emulator` is None on AWS.
+
+    `custom_endpoint`: S3 is reached by paths instead of host names, as everything that is not Amazon's needs.
+    `emulated`: this AWS is a program on this machine, whichever target it stands in for. Such a one takes the
+    condition of a rule as met, so a rule that refuses on a condition would refuse everything.
+    """
 
     kind: Target
     names: Names
     aws: Aws
     emulator: LocalAws | None
+    custom_endpoint: bool
+    emulated: bool
 
     @property
     def endpoint_url(self) -> str | None:
         """What a profile needs to find this AWS; None for Amazon's own."""
         return self.emulator.server.url if self.emulator else None
-
-    def custom_endpoint(self, project: Project) -> bool:
-        """Whether S3 is reached by paths instead of host names, as everything that is not Amazon's needs."""
-        return self.emulator is not None or bool(
-            project.environ.get("AWS_ENDPOINT_URL") or project.environ.get("AWS_ENDPOINT_URL_S3")
-        )
 
     def terraform_environment(self, project: Project) -> dict[str, str]:
         """Return the environment in which another program acts as the operator here."""
@@ -58,13 +63,22 @@ def open_place(project: Project, env: str, kind: Target, profile: str | None, st
             f"You are signed in as {caller.arn}, a member of this project. Members cannot administer it.",
             hint="Sign in as yourself: name your own profile with --profile.",
         )
-    return Place("aws", Names(project.spec.project, env, caller.account), aws, None)
+    endpoints = [value for name in _ENDPOINTS if (value := project.environ.get(name))]
+    return Place(
+        "aws",
+        Names(project.spec.project, env, caller.account),
+        aws,
+        None,
+        custom_endpoint=bool(endpoints),
+        emulated=any(urlsplit(endpoint).hostname in _LOOPBACK for endpoint in endpoints),
+    )
 
 
 def at_emulator(project: Project, env: str, emulator: LocalAws) -> Place:
     """Return an environment's place on an emulator that runs."""
     names = Names(project.spec.project, env, ACCOUNT)
-    return Place("local", names, emulator.aws(project.spec.region), emulator)
+    aws = emulator.aws(project.spec.region)
+    return Place("local", names, aws, emulator, custom_endpoint=True, emulated=True)
 
 
 def reach(project: Project, record: Record, profile: str | None, story: Story) -> Place | None:

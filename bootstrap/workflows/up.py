@@ -127,7 +127,7 @@ def up(project: Project, request: Request, story: Story, confirm: Confirm, *, su
         provisioner = provision.prepare(project, place, tools, jobs, run)
         prepared = _prepare(look, provisioner, side, story)
         if prepared.plan.is_empty:
-            checks = verify(place, prepared.record, _known(prepared.key), _api(prepared))
+            checks = verify(place, prepared.record, _known(prepared.key), _api(prepared), story)
             project.save(prepared.record.completed())
             return Outcome(prepared.record.completed(), prepared.plan, checks, changed=False)
         with _undone_unless_confirmed(project, place, made_state):
@@ -345,7 +345,7 @@ def _carry_out(project: Project, prepared: Prepared, side: Side, story: Story) -
             if password and record.mlflow_tracking_uri
             else None
         )
-        checks = verify(place, record, key, api)
+        checks = verify(place, record, key, api, story)
     project.save(record.completed())
     return Outcome(record.completed(), prepared.plan, checks, changed=True)
 

@@ -138,4 +138,3 @@ def create_operator(aws: Aws, user: str, path: str) -> KeyPair:
             iam.create_user(UserName=user, Path=path)
         iam.put_user_policy(UserName=user, PolicyName="operator", PolicyDocument=policy)
     return mint_key(aws, user)
-

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bootstrap.adapters.aws.session import Aws, explained, is_denied
+from bootstrap.adapters.aws.session import Aws, KeyPair, explained, is_denied
 
 
 def may_put(aws: Aws, bucket: str, key: str, body: bytes) -> bool:
@@ -44,6 +44,19 @@ def may_list_users(aws: Aws) -> bool:
             if is_denied(error):
                 return False
             raise
+    return True
+
+
+def anybody_is_let_in(aws: Aws) -> bool:
+    """Tell whether this AWS does not look at keys at all: it takes one that nobody was ever given."""
+    from botocore.exceptions import ClientError
+
+    nobody = aws.with_key(KeyPair("AKIAIOSFODNN7EXAMPLE", "nobody"))
+    with explained("look whether keys matter here"):
+        try:
+            nobody.client("sts").get_caller_identity()
+        except ClientError:
+            return False
     return True
 
 
