@@ -52,7 +52,7 @@ def init(top: Path, environ: Mapping[str, str]) -> None:
             "DVC is not on this machine, so no DVC remote was written.",
             hint="pip install 'dvc[s3]', then run the same command again.",
         )
-    done = run(Call((program, "init", "--quiet"), top, dict(environ) | {"DVC_NO_ANALYTICS": "1"}), timeout=120)
+    done = run(Call((program, "init"), top, dict(environ) | {"DVC_NO_ANALYTICS": "1"}), timeout=120)
     if done.returncode != 0:
         raise BootstrapError(
             f"`dvc init` in {top} failed: {done.stderr.strip()}",
@@ -149,7 +149,8 @@ def _load(repository: Path) -> Any:
     text = read_text(path) or ""
     try:
         # Read and indented as DVC does it, so that neither of us reformats what the other wrote.
-        return ConfigObj(text.splitlines(), interpolation=False, indent_type="    ")
+        # Left to itself it writes ASCII, and fails on a comment in any other language.
+        return ConfigObj(text.splitlines(), interpolation=False, indent_type="    ", default_encoding="utf-8")
     except ConfigObjError as error:
         first = error.errors[0] if getattr(error, "errors", None) else error
         line = getattr(first, "line_number", None)

@@ -8,6 +8,10 @@ from pathlib import Path
 
 from bootstrap.adapters.process import Call, Finished, find, run
 
+# What a hook of another repository sets, and what would then lead away from the folder's own.
+# https://git-scm.com/docs/githooks#_description
+_THEIRS = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY", "GIT_PREFIX")
+
 
 @dataclass(frozen=True)
 class Git:
@@ -32,6 +36,5 @@ class Git:
         return self._run("ls-files", "--error-unmatch", str(path)).returncode == 0
 
     def _run(self, *words: str) -> Finished:
-        # Variables such as GIT_DIR, set by a hook, would point at another repository than the folder's.
-        env = {name: value for name, value in self.environ.items() if not name.startswith("GIT_DIR")}
+        env = {name: value for name, value in self.environ.items() if name not in _THEIRS}
         return run(Call(("git", *words), self.folder, env), timeout=30)

@@ -6,9 +6,9 @@ moment it was created agree with that file.
 
 from __future__ import annotations
 
+import http.client
 import json
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -96,7 +96,7 @@ def answers(url: str) -> bool:
     try:
         with _DIRECT.open(url, timeout=5) as answer:
             return bool(200 <= answer.status < 300)
-    except (urllib.error.URLError, OSError):
+    except (OSError, http.client.HTTPException):  # the latter from what speaks no HTTP
         return False
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bootstrap.adapters.process import Call, Job, Jobs, ProcessId, run
+from bootstrap.adapters.process import Call, Job, Jobs, ProcessId
 from bootstrap.core.stream import Stream
 from bootstrap.errors import StateLocked, TerraformFailed, ToolMissing
 
@@ -86,13 +86,11 @@ class Terraform:
                 )
             raise self._failure("init", stream, root)
 
-    def plan(self, root: Path, out: Path, *, destroy: bool = False, refresh: bool = True) -> Stream:
+    def plan(self, root: Path, out: Path, *, destroy: bool = False) -> Stream:
         """Work out what would change and keep the plan in `out`. Raises TerraformFailed, StateLocked."""
         options: dict[str, object] = {"out": str(out), "json": _flag(), "input": False, "lock_timeout": "5s"}
         if destroy:
             options["destroy"] = _flag()
-        if not refresh:
-            options["refresh"] = False
         stream, code = self._follow(root, "plan", options, ())
         if code != 0:
             raise self._failure("plan", stream, root)
@@ -109,12 +107,16 @@ class Terraform:
             raise self._failure("apply", stream, root)
         return stream
 
-    def force_unlock(self, root: Path, lock_id: str) -> None:
-        """Take a lock away from whoever holds it. Raises TerraformFailed."""
-        argv = self._words("force-unlock", {"force": _flag()}, (lock_id,))
-        done = run(Call(argv, root, self.environ), timeout=60)
-        if done.returncode != 0:
-            raise TerraformFailed(f"The lock {lock_id} could not be removed: {done.stderr.strip()}")
+    def apply_at_once(self, root: Path, on_planned: Callable[[Stream], None], progress: Progress) -> Stream:
+        """Plan and, without a stop between, carry out exactly that plan: one start of the provider instead of two.
+
+        `on_planned` gets the plan before its first change is made. Raises TerraformFailed, StateLocked.
+        """
+        options: dict[str, object] = {"json": _flag(), "input": False, "lock_timeout": "5s", "auto_approve": _flag()}
+        stream, code = self._follow(root, "apply", options, (), progress, on_planned)
+        if code != 0:
+            raise self._failure("apply", stream, root)
+        return stream
 
     def _follow(
         self,
@@ -123,6 +125,7 @@ class Terraform:
         options: dict[str, object],
         words: tuple[str, ...],
         progress: Progress = lambda _: None,
+        on_planned: Callable[[Stream], None] = lambda _: None,
     ) -> tuple[Stream, int]:
         call = Call(self._words(command, options, words), root, self.environ)
         stream = Stream()
@@ -130,8 +133,11 @@ class Terraform:
         try:
             self.on_start(job.id)
             for line in job.lines():
+                had_plan = stream.planned
                 if address := stream.feed(line):
                     progress(address)
+                if stream.planned and not had_plan:
+                    on_planned(stream)
             return stream, self._end(job, stream)
         finally:
             self.jobs.ended(job)
@@ -178,6 +184,9 @@ def environment_for(environ: Mapping[str, str], extra: Mapping[str, str]) -> dic
         # Terraform would warn about it in front of every answer.
         env.pop("TF_CLI_CONFIG_FILE")
     env |= {"CHECKPOINT_DISABLE": "1", "TF_IN_AUTOMATION": "1", "TF_INPUT": "0"}
+    # The provider builds 1,400 schemas and exits: collecting garbage less often saves a fifth of its processor time
+    # and costs 50 MB (measured: 3.5 s and 413 MB, 2.8 s and 459 MB). https://go.dev/doc/gc-guide
+    env.setdefault("GOGC", "400")
     return {**env, **extra}
 
 

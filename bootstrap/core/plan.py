@@ -72,8 +72,9 @@ def steps_from_terraform(changes: Iterable[Change], names: Mapping[str, str]) ->
 
 def in_words(change: Change, names: Mapping[str, str]) -> str:
     """Say in a student's words what a resource is."""
-    phrase = _IN_WORDS.get(change.kind, change.address)
-    what = phrase.format(bucket=names.get("bucket", "of this environment"), key=_key(change.address))
+    phrase = _IN_WORDS.get(change.kind, "{address}")
+    bucket = names.get("bucket", "of this environment")
+    what = phrase.format(bucket=bucket, key=_key(change.address), address=change.address)
     return f"{what} (is there already: taken over)" if change.action == "import" else what
 
 

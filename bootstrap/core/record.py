@@ -30,7 +30,7 @@ class Record:
     """One environment as `up` left it. `endpoint_url` is None on AWS, the `mlflow_*` are None without a server.
 
     `complete` is False from the first change until everything was verified. `dvc_*` say which repository got the
-    remote and what its `core` section said before.
+    remote and what its `core` section said before. `emulator_instance` is the start of the emulator it was made on.
     """
 
     project: str
@@ -50,6 +50,7 @@ class Record:
     dvc_repository: str | None = None
     dvc_default_before: str | None = None
     dvc_autostage_before: str | None = None
+    emulator_instance: str | None = None
 
     @property
     def owner(self) -> str:

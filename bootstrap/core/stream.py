@@ -59,7 +59,10 @@ class LockHolder:
 
 @dataclass
 class Stream:
-    """All that one Terraform run has said so far. Feed it line by line."""
+    """All that one Terraform run has said so far. Feed it line by line.
+
+    `changes` are complete once `planned` is true.
+    """
 
     changes: list[Change] = field(default_factory=list)
     drift: list[Change] = field(default_factory=list)
@@ -67,6 +70,7 @@ class Stream:
     outputs: dict[str, Any] = field(default_factory=dict)
     started: list[str] = field(default_factory=list)
     finished: list[str] = field(default_factory=list)
+    planned: bool = False
 
     def feed(self, line: str) -> str | None:
         """Take one line in; return the address of the resource that has just been finished, if one has."""
@@ -91,6 +95,9 @@ class Stream:
                     address=str(found.get("address", "")),
                 )
             )
+        elif kind == "change_summary":
+            # Comes again after an apply; by then the plan has long been complete.
+            self.planned = True
         elif kind == "outputs":
             self.outputs = {
                 name: output["value"]

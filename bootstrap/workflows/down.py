@@ -80,7 +80,7 @@ def _plan(
     with story.step("Working out what has to go"):
         for name in provision.ROOTS:
             provisioner.root(name).write_adoptions({})
-        streams = provision.plan_all(provisioner, side, destroy=True)
+        streams = provision.planned(provision.plan_all(provisioner, side, destroy=True), side)
         steps: list[Step] = []
         if buckets.exists(place.aws, names.bucket, names.account):
             count, size = buckets.count_objects(place.aws, names.bucket)

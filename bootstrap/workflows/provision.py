@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from bootstrap.adapters import terraform_folder
@@ -147,15 +149,63 @@ def tags(names: Names, spec: Spec) -> dict[str, str]:
     return found | ({"bootstrap:owner": spec.owner} if spec.owner else {})
 
 
+@dataclass
+class Pending:
+    """The change of one root that is under way: first `planned`, then carried out by `finish`."""
+
+    planned: Future[Stream]
+    applied: Future[Stream] | None = None
+    progress: Callable[[str], None] = lambda _: None
+
+    def report(self, address: str) -> None:
+        """Pass on that a resource is done."""
+        self.progress(address)
+
+
 def plan_all(
     provisioner: Provisioner, side: Side, *, destroy: bool = False, local_state: bool = False
-) -> dict[str, Stream]:
-    """Plan both roots at once; they do not depend on each other."""
-    futures = [
-        side.start(lambda name=name: provisioner.plan(name, destroy=destroy, local_state=local_state))  # type: ignore[misc]
+) -> dict[str, Pending]:
+    """Begin to plan both roots at once; they do not depend on each other. The plans stay on disk for `finish`."""
+    return {
+        name: Pending(side.start(partial(provisioner.plan, name, destroy=destroy, local_state=local_state)))
         for name in ROOTS
-    ]
-    return dict(zip(ROOTS, side.results(*futures), strict=True))
+    }
+
+
+def apply_all_at_once(provisioner: Provisioner, side: Side) -> dict[str, Pending]:
+    """Begin to plan both roots and, without a stop, to carry out those plans: for when the answer is yes already."""
+    pending = {}
+    for name in ROOTS:
+        one = Pending(Future())
+        one.applied = side.start(partial(_apply_at_once, provisioner, name, one))
+        pending[name] = one
+    return pending
+
+
+def _apply_at_once(provisioner: Provisioner, name: str, pending: Pending) -> Stream:
+    try:
+        provisioner.init(name)
+        root = provisioner.root(name)
+        return provisioner.terraform.apply_at_once(root.path, pending.planned.set_result, pending.report)
+    except BaseException as error:
+        if not pending.planned.done():
+            pending.planned.set_exception(error)
+        raise
+
+
+def planned(pending: dict[str, Pending], side: Side) -> dict[str, Stream]:
+    """Wait until it is known what will change."""
+    streams = side.results(*(one.planned for one in pending.values()))
+    return dict(zip(pending, streams, strict=True))
+
+
+def finish(provisioner: Provisioner, side: Side, name: str, pending: Pending) -> Future[Stream]:
+    """Carry out what was planned for one root; nothing is started where there is nothing to do."""
+    if pending.applied is not None:
+        return pending.applied
+    if not pending.planned.result().changes:
+        return pending.planned
+    return side.start(partial(provisioner.apply, name, pending.report))
 
 
 def adopt_existing(provisioner: Provisioner) -> None:

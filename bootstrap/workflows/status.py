@@ -97,7 +97,7 @@ def _drift(project: Project, record: Record, place: Place, story: Story) -> list
         story.step(f"Comparing {record.env} with what was made"),
     ):
         provisioner = provision.prepare(project, place, provision.find_tools(project, story), jobs, run)
-        streams = provision.plan_all(provisioner, side)
+        streams = provision.planned(provision.plan_all(provisioner, side), side)
         found = [change for name in provision.ROOTS for change in streams[name].changes]
     steps = steps_from_terraform(found, {"bucket": record.bucket})
     return [f"{step.action}: {step.what}" for step in steps]

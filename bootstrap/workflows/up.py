@@ -9,25 +9,25 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Literal
 
 from bootstrap.adapters.aws import buckets, people
-from bootstrap.adapters.aws.session import KeyPair
+from bootstrap.adapters.aws.session import KeyPair, warm_up
 from bootstrap.adapters.emulator import require_local_extra
 from bootstrap.adapters.mlflow import DEFAULT_EXPERIMENT, MlflowApi, MlflowServer, new_password
 from bootstrap.adapters.process import Jobs
 from bootstrap.core.names import CI_MEMBER, profile
-from bootstrap.core.plan import Plan, Step, in_words, steps_from_terraform
+from bootstrap.core.plan import Plan, in_words
 from bootstrap.core.record import Record, Target
-from bootstrap.core.stream import Stream
-from bootstrap.errors import BootstrapError, Declined, NotSupportedYet
+from bootstrap.errors import BootstrapError, Declined, NotSupportedYet, TerraformFailed
 from bootstrap.workflows import laptop as laptops
 from bootstrap.workflows import local, provision
 from bootstrap.workflows.guard import guarded
 from bootstrap.workflows.laptop import Laptop
 from bootstrap.workflows.parallel import Side
+from bootstrap.workflows.prepare import Found, Prepared, draft, find_mlflow, login, prepare, wants_mlflow
 from bootstrap.workflows.project import Project
 from bootstrap.workflows.provision import Provisioner, Tools
+from bootstrap.workflows.story import Step as StoryStep
 from bootstrap.workflows.story import Story
 from bootstrap.workflows.target import Place, open_place, require_same_target
 from bootstrap.workflows.verify import Check, verify
@@ -44,32 +44,7 @@ class Request:
     profile: str | None = None
 
 
-_MlflowState = Literal["unwanted", "new", "stopped", "running"]
 _PREVIEW = "preview"
-
-
-@dataclass(frozen=True)
-class _Look:
-    """What was found before anything was started or made."""
-
-    project: Project
-    place: Place
-    laptop: Laptop
-    mlflow: _MlflowState
-    has_state: bool
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """What an `up` would do, worked out to the last change and not begun."""
-
-    plan: Plan
-    record: Record
-    place: Place
-    laptop: Laptop
-    provisioner: Provisioner
-    streams: dict[str, Stream]
-    key: KeyPair | None
 
 
 @dataclass(frozen=True)
@@ -101,8 +76,11 @@ def preview(project: Project, request: Request, story: Story) -> Plan:
             provisioner = provision.prepare(project, place, tools, jobs, run, folder=folder)
             if has_state:
                 provision.clear_stale_locks(place, run, story)
-            look = _Look(project, place, laptop, _mlflow_state(project, place), has_state=has_state)
-            return _prepare(look, provisioner, side, story).plan
+            provision.adopt_existing(provisioner)
+            mlflow = find_mlflow(project, place)
+            found = Found(project, place, laptop, mlflow, has_state=has_state, settled=False)
+            pending = provision.plan_all(provisioner, side, local_state=not has_state)
+            return prepare(found, pending, side, story).plan
         finally:
             if not has_state:
                 provision.remove_working_copies(project, request.env, folder)
@@ -112,28 +90,79 @@ def up(project: Project, request: Request, story: Story, confirm: Confirm, *, su
     """Bring an environment up, or up to date; safe to run again after any interruption.
 
     `confirm` is asked with the plan unless there is nothing to do; `sure` says that the answer is yes anyway, so that
-    slow things may begin early. Raises Declined on a no, and any other BootstrapError.
+    nothing has to wait for it. Raises Declined on a no, and any other BootstrapError.
     """
     tools, laptop = _before_anything(project, request, story)
     project.make_work()
     jobs = Jobs()
     with guarded(project.env_folder(request.env), request.env, "up", story) as run, Side(jobs, story) as side:
+        side.start(warm_up)
         place = open_place(project, request.env, request.target, request.profile, story)
-        made_state = _ensure_state(project, place, story)
-        provision.clear_stale_locks(place, run, story)
-        look = _Look(project, place, laptop, _mlflow_state(project, place), has_state=not made_state)
-        if sure and look.mlflow != "unwanted":
+        settled = run.interrupted_since is None and _is_settled(project, place)
+        made_state = not settled and _ensure_state(project, place, story)
+        mlflow = find_mlflow(project, place)
+        found = Found(project, place, laptop, mlflow, has_state=not made_state, settled=settled)
+        if sure and mlflow != "unwanted":
             side.start(partial(_start_mlflow, project, place))
         provisioner = provision.prepare(project, place, tools, jobs, run)
-        prepared = _prepare(look, provisioner, side, story)
-        if prepared.plan.is_empty:
-            checks = verify(place, prepared.record, _known(prepared.key), _api(prepared), story)
-            project.save(prepared.record.completed())
-            return Outcome(prepared.record.completed(), prepared.plan, checks, changed=False)
-        with _undone_unless_confirmed(project, place, made_state):
-            if not confirm(prepared.plan):
-                raise Declined("Nothing was changed.")
-        return _carry_out(project, prepared, side, story)
+        if not settled:
+            provision.clear_stale_locks(place, run, story)
+            provision.adopt_existing(provisioner)
+            if sure:
+                project.save(draft(project, place))
+        begin = provision.apply_all_at_once if sure else provision.plan_all
+        with _careful_next_time(project, request.env):
+            prepared = prepare(found, begin(provisioner, side), side, story)
+            if prepared.plan.is_empty:
+                return _leave_as_is(project, provisioner, prepared, side, story)
+            if sure:
+                confirm(prepared.plan)
+            else:
+                _ask(project, prepared, confirm, made_state=made_state)
+            return _carry_out(project, provisioner, prepared, side, story)
+
+
+def _leave_as_is(project: Project, provisioner: Provisioner, prepared: Prepared, side: Side, story: Story) -> Outcome:
+    key = prepared.key
+    if key is None:
+        raise AssertionError("a plan without a step for the key means that there is one")
+    api = login(prepared.laptop, prepared.record)
+    checks = prepared.checks or verify(prepared.place, prepared.record, key, api, story)
+    side.results(*(provision.finish(provisioner, side, *one) for one in prepared.pending.items()))
+    project.save(prepared.record.completed())
+    return Outcome(prepared.record.completed(), prepared.plan, checks, changed=False)
+
+
+def _ask(project: Project, prepared: Prepared, confirm: Confirm, *, made_state: bool) -> None:
+    """Ask; if the answer is no or does not come, take back the little that planning needed, and raise."""
+    place = prepared.place
+    try:
+        if not confirm(prepared.plan):
+            raise Declined("Nothing was changed.")
+    except BaseException:
+        if made_state:
+            buckets.empty(place.aws, place.names.state_bucket)
+            buckets.delete(place.aws, place.names.state_bucket)
+        if place.emulator and place.emulator.started:
+            local.stop_emulator(project)
+        raise
+
+
+def _is_settled(project: Project, place: Place) -> bool:
+    record = project.record(place.names.env)
+    instance = place.emulator.server.instance if place.emulator else None
+    return record is not None and record.complete and record.emulator_instance == instance
+
+
+@contextmanager
+def _careful_next_time(project: Project, env: str) -> Iterator[None]:
+    """After a failure, let the next run look at everything again instead of trusting the record."""
+    try:
+        yield
+    except TerraformFailed:
+        if record := project.record(env):
+            project.save(replace(record, complete=False))
+        raise
 
 
 def _before_anything(project: Project, request: Request, story: Story) -> tuple[Tools, Laptop]:
@@ -142,7 +171,7 @@ def _before_anything(project: Project, request: Request, story: Story) -> tuple[
     require_same_target(project, request.env, request.target)
     if request.target == "aws":
         _refuse_unsupported(project, request.env, story)
-    elif _wants_mlflow(project, request.env):
+    elif wants_mlflow(project, request.env):
         require_local_extra("mlflow", "the MLflow server")
     if request.target == "local":
         require_local_extra("moto", "the AWS emulator")
@@ -174,11 +203,6 @@ def _refuse_unsupported(project: Project, env: str, story: Story) -> None:
         story.note(f"{where}: a budget alarm is not supported yet.")
 
 
-def _wants_mlflow(project: Project, env: str) -> bool:
-    mlflow = project.spec.environment(env).mlflow
-    return mlflow is None or mlflow.kind != "none"
-
-
 @contextmanager
 def _borrowed_place(project: Project, request: Request, story: Story) -> Iterator[Place]:
     """Open the target for a look; an emulator that had to be started for it is stopped again."""
@@ -205,115 +229,6 @@ def _ensure_state(project: Project, place: Place, story: Story) -> bool:
     return True
 
 
-@contextmanager
-def _undone_unless_confirmed(project: Project, place: Place, made_state: bool) -> Iterator[None]:
-    """Take back the little that planning needed, if the answer is no or does not come."""
-    try:
-        yield
-    except BaseException:
-        if made_state:
-            buckets.empty(place.aws, place.names.state_bucket)
-            buckets.delete(place.aws, place.names.state_bucket)
-        if place.emulator and place.emulator.started:
-            local.stop_emulator(project)
-        raise
-
-
-def _prepare(look: _Look, provisioner: Provisioner, side: Side, story: Story) -> Prepared:
-    project, place, laptop = look.project, look.place, look.laptop
-    record = _draft(project, place)
-    key = laptops.read_key(laptop, record)
-    with story.step("Working out what has to change"):
-        works = side.start(partial(_key_works, place, key))
-        mlflow = side.start(partial(_mlflow_steps, look, record))
-        provision.adopt_existing(provisioner)
-        local_state = provisioner.base.name == _PREVIEW
-        streams = provision.plan_all(provisioner, side, local_state=local_state)
-        key_works = side.result(works)
-        steps = [] if look.has_state else [_state_step(record)]
-        for name in provision.ROOTS:
-            steps += steps_from_terraform(streams[name].changes, {"bucket": record.bucket})
-        if not key_works:
-            steps.append(Step("create", "aws", f"an access key for {CI_MEMBER}, straight into your AWS profile"))
-        steps += side.result(mlflow) + laptops.steps(laptop, record, key_works)
-    return Prepared(
-        plan=Plan(tuple(steps)),
-        record=record,
-        place=place,
-        laptop=laptop,
-        provisioner=provisioner,
-        streams=streams,
-        key=key if key_works else None,
-    )
-
-
-def _draft(project: Project, place: Place) -> Record:
-    """Return the record of the environment as it will be."""
-    names = place.names
-    before = project.record(names.env)
-    url = username = None
-    if place.emulator and _wants_mlflow(project, names.env):
-        url, username = local.mlflow_url(project, names.env), CI_MEMBER
-    draft = Record(
-        project=names.project,
-        env=names.env,
-        target=place.kind,
-        region=place.aws.region,
-        account_id=names.account,
-        endpoint_url=place.endpoint_url,
-        bucket=names.bucket,
-        state_bucket=names.state_bucket,
-        aws_profile=names.profile,
-        dvc_remote_url=names.dvc_url(),
-        mlflow_tracking_uri=url,
-        mlflow_username=username,
-        operator_profile=place.aws.profile,
-    )
-    if before is None:
-        return draft
-    return replace(
-        draft,
-        dvc_repository=before.dvc_repository,
-        dvc_default_before=before.dvc_default_before,
-        dvc_autostage_before=before.dvc_autostage_before,
-    )
-
-
-def _state_step(record: Record) -> Step:
-    return Step("create", "aws", f"the state bucket {record.state_bucket}: Terraform's memory, private and versioned")
-
-
-def _key_works(place: Place, key: KeyPair | None) -> bool:
-    return key is not None and people.key_works(place.aws.with_key(key), place.names.iam_user(CI_MEMBER))
-
-
-def _mlflow_state(project: Project, place: Place) -> _MlflowState:
-    if place.emulator is None or not _wants_mlflow(project, place.names.env):
-        return "unwanted"
-    server = local.mlflow_server(project, place.names.env)
-    if not server.has_data:
-        return "new"
-    running = server.running()
-    return "running" if running and running.instance == place.emulator.server.instance else "stopped"
-
-
-def _mlflow_steps(look: _Look, record: Record) -> list[Step]:
-    url = record.mlflow_tracking_uri
-    if look.mlflow == "new":
-        return [Step("create", "mlflow", f"an MLflow server at {url}, with a login for {CI_MEMBER}")]
-    if look.mlflow == "stopped":
-        return [Step("update", "mlflow", f"the MLflow server at {url}: started again")]
-    server = local.mlflow_server(look.project, record.env)
-    running = server.running() if look.mlflow == "running" else None
-    if running is None:
-        return []
-    server.wait(running)
-    password = laptops.read_password(look.laptop, record)
-    if password and MlflowApi(running.url, CI_MEMBER, password).login_works():
-        return []
-    return [Step("update", "mlflow", f"a new password for {CI_MEMBER}")]
-
-
 def _start_mlflow(project: Project, place: Place) -> MlflowServer:
     if place.emulator is None:
         raise AssertionError("only the local target runs an MLflow server here")
@@ -321,13 +236,17 @@ def _start_mlflow(project: Project, place: Place) -> MlflowServer:
     return local.mlflow_server(project, place.names.env)
 
 
-def _carry_out(project: Project, prepared: Prepared, side: Side, story: Story) -> Outcome:
+def _carry_out(project: Project, provisioner: Provisioner, prepared: Prepared, side: Side, story: Story) -> Outcome:
     record, place, laptop = prepared.record, prepared.place, prepared.laptop
     project.save(record)
-    login = side.start(partial(_ensure_login, project, prepared)) if record.mlflow_tracking_uri else None
+    account = side.start(partial(_ensure_login, project, prepared)) if record.mlflow_tracking_uri else None
     remote = side.start(partial(laptops.write_remote, project, laptop, record, story))
     with story.step("Applying the plan") as step:
-        applied = {name: side.start(partial(_apply, prepared, name, step.detail)) for name in provision.ROOTS}
+        applied = {}
+        for name, pending in prepared.pending.items():
+            words = {c.address: in_words(c, {"bucket": record.bucket}) for c in prepared.streams[name].changes}
+            pending.progress = partial(_tell, step, words)
+            applied[name] = provision.finish(provisioner, side, name, pending)
         side.result(applied["members"])
         key = prepared.key or _mint(place, record, laptops.read_key(laptop, record))
         laptops.write_profile(laptop, record, key)
@@ -335,26 +254,20 @@ def _carry_out(project: Project, prepared: Prepared, side: Side, story: Story) -
     record = side.result(remote)
     project.save(record)
     password = None
-    if login is not None:
+    if account is not None:
         with story.step("Waiting for the MLflow server"):
-            password = side.result(login)
+            password = side.result(account)
     laptops.write_env(laptop, record, password)
     with story.step("Trying it out with the member's own key"):
-        api = (
-            MlflowApi(record.mlflow_tracking_uri, CI_MEMBER, password)
-            if password and record.mlflow_tracking_uri
-            else None
-        )
+        url = record.mlflow_tracking_uri
+        api = MlflowApi(url, CI_MEMBER, password) if url and password else None
         checks = verify(place, record, key, api, story)
     project.save(record.completed())
     return Outcome(record.completed(), prepared.plan, checks, changed=True)
 
 
-def _apply(prepared: Prepared, name: str, progress: Callable[[str], None]) -> None:
-    changes = prepared.streams[name].changes
-    if changes:
-        words = {change.address: in_words(change, {"bucket": prepared.record.bucket}) for change in changes}
-        prepared.provisioner.apply(name, lambda address: progress(words.get(address, address)))
+def _tell(step: StoryStep, words: dict[str, str], address: str) -> None:
+    step.detail(words.get(address, address))
 
 
 def _mint(place: Place, record: Record, dead: KeyPair | None) -> KeyPair:
@@ -390,15 +303,3 @@ def _ensure_login(project: Project, prepared: Prepared) -> str:
     # Without it, a script that names no experiment would be refused.
     server.admin(running).ensure_experiment_permission(CI_MEMBER, DEFAULT_EXPERIMENT, "EDIT")
     return password
-
-
-def _api(prepared: Prepared) -> MlflowApi | None:
-    password = laptops.read_password(prepared.laptop, prepared.record)
-    url = prepared.record.mlflow_tracking_uri
-    return MlflowApi(url, CI_MEMBER, password) if url and password else None
-
-
-def _known(key: KeyPair | None) -> KeyPair:
-    if key is None:
-        raise AssertionError("a plan without a step for the key means that there is one")
-    return key

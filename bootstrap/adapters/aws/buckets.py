@@ -90,13 +90,14 @@ def tags(aws: Aws, bucket: str) -> dict[str, str]:
 def empty(aws: Aws, bucket: str, prefix: str = "", progress: Callable[[int], None] = lambda _: None) -> int:
     """Delete every object, version, delete marker and unfinished upload under `prefix`; return how many.
 
-    A page is listed anew until it comes back empty: deleting while paging would miss some.
+    A page of versions is listed anew until it comes back empty: deleting while paging would miss some.
     """
     s3 = aws.client("s3")
     gone = 0
     with explained(f"empty bucket {bucket} (s3:ListBucketVersions, s3:DeleteObjectVersion)"):
-        for upload in s3.list_multipart_uploads(Bucket=bucket, Prefix=prefix).get("Uploads", []):
-            s3.abort_multipart_upload(Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"])
+        for uploads in s3.get_paginator("list_multipart_uploads").paginate(Bucket=bucket, Prefix=prefix):
+            for upload in uploads.get("Uploads", []):
+                s3.abort_multipart_upload(Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"])
         while True:
             page = s3.list_object_versions(Bucket=bucket, Prefix=prefix, MaxKeys=_BATCH)
             found = [

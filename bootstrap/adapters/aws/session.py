@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -40,15 +41,21 @@ class Aws:
     endpoint_url: str | None = None
     profile: str | None = None
     key: KeyPair | None = None
+    _clients: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    _lock: threading.RLock = field(default_factory=threading.RLock, repr=False, compare=False)
 
     @cached_property
     def _session(self) -> Any:
         import boto3
+        import botocore.session
         from botocore.exceptions import ProfileNotFound
 
         try:
             if self.key is not None:
+                # Without its variables for a profile: boto3 looks for what AWS_PROFILE names even if it has a key.
+                profileless = botocore.session.Session(session_vars={"profile": (None, [], None, None)})
                 return boto3.Session(
+                    botocore_session=profileless,
                     aws_access_key_id=self.key.id,
                     aws_secret_access_key=self.key.secret,
                     region_name=self.region,
@@ -62,23 +69,22 @@ class Aws:
 
     def client(self, service: str) -> Any:
         """Return a boto3 client of a service; one client may be used from several threads."""
-        return self._clients(service)
-
-    def _clients(self, service: str) -> Any:
         from botocore.config import Config
 
-        made: dict[str, Any] = self.__dict__.setdefault("_made", {})
-        if service not in made:
-            config = Config(
-                connect_timeout=5,
-                read_timeout=60,
-                retries={"mode": "standard", "max_attempts": 5 if self.endpoint_url is None else 2},
-                # A proxy of the user's is for the world outside, not for this machine.
-                proxies={} if self.endpoint_url else None,
-            )
-            with explained(f"open {service}"):
-                made[service] = self._session.client(service, endpoint_url=self.endpoint_url, config=config)
-        return made[service]
+        with self._lock:
+            if service not in self._clients:
+                config = Config(
+                    connect_timeout=5,
+                    read_timeout=60,
+                    retries={"mode": "standard", "max_attempts": 5 if self.endpoint_url is None else 2},
+                    # A proxy of the user's is for the world outside, not for this machine.
+                    proxies={} if self.endpoint_url else None,
+                )
+                with explained(f"open {service}"):
+                    self._clients[service] = self._session.client(
+                        service, endpoint_url=self.endpoint_url, config=config
+                    )
+            return self._clients[service]
 
     def caller(self) -> Caller:
         """Ask AWS who we are. Raises AwsFailed."""
@@ -117,6 +123,12 @@ class Aws:
         elif self.profile:
             names += ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
         return names
+
+
+def warm_up() -> None:
+    """Import what costs half a second, while something else is being waited for."""
+    import boto3  # noqa: F401
+    import botocore.config  # noqa: F401
 
 
 def error_code(error: Exception) -> str:

@@ -1,0 +1,179 @@
+"""Works out what an `up` would do, to the last change: in Terraform's roots, at MLflow and on this machine."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Literal
+
+from bootstrap.adapters.aws import people
+from bootstrap.adapters.aws.session import KeyPair
+from bootstrap.adapters.mlflow import MlflowApi
+from bootstrap.core.names import CI_MEMBER
+from bootstrap.core.plan import Plan, Step, steps_from_terraform
+from bootstrap.core.record import Record
+from bootstrap.core.stream import Stream
+from bootstrap.errors import BootstrapError
+from bootstrap.workflows import laptop as laptops
+from bootstrap.workflows import local, provision
+from bootstrap.workflows.laptop import Laptop
+from bootstrap.workflows.parallel import Side
+from bootstrap.workflows.project import Project
+from bootstrap.workflows.provision import Pending
+from bootstrap.workflows.story import Story
+from bootstrap.workflows.target import Place
+from bootstrap.workflows.verify import Check, verify
+
+MlflowState = Literal["unwanted", "new", "stopped", "running"]
+
+
+@dataclass(frozen=True)
+class Found:
+    """What was there before anything was started or made.
+
+    `settled`: the last run ended well on this very AWS, so what it made need not be looked for one by one.
+    """
+
+    project: Project
+    place: Place
+    laptop: Laptop
+    mlflow: MlflowState
+    has_state: bool
+    settled: bool
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What an `up` does. `checks` are those of an environment that needs no change, tried while that was found out."""
+
+    plan: Plan
+    record: Record
+    place: Place
+    laptop: Laptop
+    pending: dict[str, Pending]
+    streams: dict[str, Stream]
+    key: KeyPair | None
+    checks: list[Check] | None
+
+
+def find_mlflow(project: Project, place: Place) -> MlflowState:
+    """Return how the environment's MLflow server is now."""
+    if place.emulator is None or not wants_mlflow(project, place.names.env):
+        return "unwanted"
+    server = local.mlflow_server(project, place.names.env)
+    if not server.has_data:
+        return "new"
+    running = server.running()
+    return "running" if running and running.instance == place.emulator.server.instance else "stopped"
+
+
+def wants_mlflow(project: Project, env: str) -> bool:
+    """Tell whether the environment is to have an MLflow server."""
+    mlflow = project.spec.environment(env).mlflow
+    return mlflow is None or mlflow.kind != "none"
+
+
+def prepare(found: Found, pending: dict[str, Pending], side: Side, story: Story) -> Prepared:
+    """Wait for the plans in `pending`, look at everything else meanwhile, and put it all into one value."""
+    place, laptop = found.place, found.laptop
+    record = draft(found.project, place)
+    key = laptops.read_key(laptop, record)
+    early: Future[list[Check] | None] | None = None
+    with story.step("Working out what has to change"):
+        works = side.start(partial(_key_works, place, key))
+        mlflow = side.start(partial(_mlflow_steps, found, record))
+        if found.settled and key is not None:
+            early = side.start(partial(_try_out_early, found, record, key, story))
+        streams = provision.planned(pending, side)
+        key_works = side.result(works)
+        steps = [] if found.has_state else [_state_step(record)]
+        for name in provision.ROOTS:
+            steps += steps_from_terraform(streams[name].changes, {"bucket": record.bucket})
+        if not key_works:
+            steps.append(Step("create", "aws", f"an access key for {CI_MEMBER}, straight into your AWS profile"))
+        steps += side.result(mlflow) + laptops.steps(laptop, record, key_works)
+        checks = side.result(early) if early is not None and not steps else None
+    return Prepared(
+        plan=Plan(tuple(steps)),
+        record=record,
+        place=place,
+        laptop=laptop,
+        pending=pending,
+        streams=streams,
+        key=key if key_works else None,
+        checks=checks,
+    )
+
+
+def draft(project: Project, place: Place) -> Record:
+    """Return the record of the environment as it will be."""
+    names = place.names
+    url = username = None
+    if place.emulator and wants_mlflow(project, names.env):
+        url, username = local.mlflow_url(project, names.env), CI_MEMBER
+    new = Record(
+        project=names.project,
+        env=names.env,
+        target=place.kind,
+        region=place.aws.region,
+        account_id=names.account,
+        endpoint_url=place.endpoint_url,
+        bucket=names.bucket,
+        state_bucket=names.state_bucket,
+        aws_profile=names.profile,
+        dvc_remote_url=names.dvc_url(),
+        mlflow_tracking_uri=url,
+        mlflow_username=username,
+        operator_profile=place.aws.profile,
+        emulator_instance=place.emulator.server.instance if place.emulator else None,
+    )
+    before = project.record(names.env)
+    if before is None:
+        return new
+    return replace(
+        new,
+        dvc_repository=before.dvc_repository,
+        dvc_default_before=before.dvc_default_before,
+        dvc_autostage_before=before.dvc_autostage_before,
+    )
+
+
+def login(found_laptop: Laptop, record: Record) -> MlflowApi | None:
+    """Return MLflow as the member whose password is in our `.env` block; None without a server or a password."""
+    password = laptops.read_password(found_laptop, record)
+    url = record.mlflow_tracking_uri
+    return MlflowApi(url, CI_MEMBER, password) if url and password else None
+
+
+def _state_step(record: Record) -> Step:
+    return Step("create", "aws", f"the state bucket {record.state_bucket}: Terraform's memory, private and versioned")
+
+
+def _key_works(place: Place, key: KeyPair | None) -> bool:
+    return key is not None and people.key_works(place.aws.with_key(key), place.names.iam_user(CI_MEMBER))
+
+
+def _mlflow_steps(found: Found, record: Record) -> list[Step]:
+    url = record.mlflow_tracking_uri
+    if found.mlflow == "new":
+        return [Step("create", "mlflow", f"an MLflow server at {url}, with a login for {CI_MEMBER}")]
+    if found.mlflow == "stopped":
+        return [Step("update", "mlflow", f"the MLflow server at {url}: started again")]
+    server = local.mlflow_server(found.project, record.env)
+    running = server.running() if found.mlflow == "running" else None
+    if running is None:
+        return []
+    server.wait(running)
+    api = login(found.laptop, record)
+    return [] if api and api.login_works() else [Step("update", "mlflow", f"a new password for {CI_MEMBER}")]
+
+
+def _try_out_early(found: Found, record: Record, key: KeyPair, story: Story) -> list[Check] | None:
+    """Verify what seems to need no change, while Terraform makes sure. None if it does not work: then it needs some."""
+    try:
+        if not _key_works(found.place, key):
+            return None
+        return verify(found.place, record, key, login(found.laptop, record), story)
+    except BootstrapError:
+        return None
