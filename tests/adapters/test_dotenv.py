@@ -1,0 +1,170 @@
+"""Our block in `.env`, on real files: text before → text after."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from bootstrap.adapters import dotenv
+from bootstrap.errors import BootstrapError, ConfigError
+
+OWNER = "demo/stag"
+VALUES = {"AWS_PROFILE": "demo-stag", "MLFLOW_TRACKING_PASSWORD": "s3cret=with-equals"}
+BLOCK = (
+    "# >>> bootstrap demo/stag, written by 'bootstrap up', removed by 'bootstrap down'{flag} >>>\n"
+    "AWS_PROFILE=demo-stag\n"
+    "MLFLOW_TRACKING_PASSWORD=s3cret=with-equals\n"
+    "# <<< bootstrap demo/stag <<<\n"
+)
+OURS = BLOCK.format(flag="")
+
+posix = pytest.mark.skipif(os.name == "nt", reason="mode bits as POSIX has them")
+
+
+def put(path: Path, text: str | None) -> None:
+    if text is not None:
+        path.write_bytes(text.encode())
+
+
+def get(path: Path) -> str | None:
+    return path.read_bytes().decode() if path.exists() else None
+
+
+WRITTEN = {
+    "no file": (None, BLOCK.format(flag=" [new file]")),
+    "an empty file": ("", OURS),
+    "the user's own lines": ("# größe\nA=1\n", "# größe\nA=1\n" + OURS),
+    "no last newline": ("A=1", "A=1\n" + BLOCK.format(flag=" [added newline]")),
+    "Windows line endings": ("A=1\r\n", "A=1\r\n" + OURS.replace("\n", "\r\n")),
+    "an older block of ours": (
+        "A=1\n" + OURS.replace("s3cret", "old").replace("AWS_PROFILE=demo-stag\n", "") + "B=2\n",
+        "A=1\n" + OURS + "B=2\n",
+    ),
+    "a block of another environment": (
+        OURS.replace("demo/stag", "demo/prod"),
+        OURS.replace("demo/stag", "demo/prod") + OURS,
+    ),
+}
+
+
+@pytest.mark.parametrize(("before", "after"), WRITTEN.values(), ids=WRITTEN.keys())
+def test_write(before: str | None, after: str, tmp_path: Path) -> None:
+    path = tmp_path / ".env"
+    put(path, before)
+    assert dotenv.write(path, OWNER, VALUES) is True
+    assert get(path) == after
+    assert dotenv.read(path, OWNER) == VALUES
+    assert dotenv.write(path, OWNER, VALUES) is False
+    assert get(path) == after
+
+
+@pytest.mark.parametrize(
+    "before", [text for name, (text, _) in WRITTEN.items() if "older" not in name], ids=lambda text: repr(text)[:20]
+)
+def test_taking_out_gives_the_file_back(before: str | None, tmp_path: Path) -> None:
+    path = tmp_path / ".env"
+    put(path, before)
+    dotenv.write(path, OWNER, VALUES)
+    assert dotenv.take_out(path, OWNER) is True
+    assert get(path) == before
+    assert dotenv.take_out(path, OWNER) is False
+    assert get(path) == before
+
+
+def test_taking_out_keeps_what_was_written_since(tmp_path: Path) -> None:
+    path = tmp_path / ".env"
+    dotenv.write(path, OWNER, VALUES)
+    path.write_text(path.read_text() + "MINE=1\n")
+    assert dotenv.take_out(path, OWNER) is True
+    assert get(path) == "MINE=1\n"
+
+
+@posix
+@pytest.mark.parametrize("before", [None, "A=1\n"], ids=["a new file", "the user's file"])
+def test_a_password_is_for_its_owner_alone(before: str | None, tmp_path: Path) -> None:
+    path = tmp_path / ".env"
+    put(path, before)
+    if before:
+        path.chmod(0o644)
+    dotenv.write(path, OWNER, VALUES)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_only_our_block_is_read(tmp_path: Path) -> None:
+    path = tmp_path / ".env"
+    assert dotenv.read(path, OWNER) == {}
+    put(path, "AWS_PROFILE=mine\n")
+    assert dotenv.read(path, OWNER) == {}
+    dotenv.write(path, "demo/prod", {"AWS_PROFILE": "demo-prod"})
+    dotenv.write(path, OWNER, {"AWS_PROFILE": "demo-stag"})
+    assert dotenv.read(path, OWNER) == {"AWS_PROFILE": "demo-stag"}
+    assert dotenv.read(path, "demo/prod") == {"AWS_PROFILE": "demo-prod"}
+
+
+DAMAGED = {
+    "no end": ("A=1\n" + OURS.rpartition("# <<<")[0], "line 2"),
+    "no beginning": ("A=1\n# <<< bootstrap demo/stag <<<\n", "line 2"),
+    "twice": (OURS + OURS, "line 5"),
+}
+
+
+@pytest.mark.parametrize(("text", "place"), DAMAGED.values(), ids=DAMAGED.keys())
+def test_a_damaged_block_is_named_and_left_alone(text: str, place: str, tmp_path: Path) -> None:
+    path = tmp_path / ".env"
+    put(path, text)
+    for attempt in (
+        lambda: dotenv.check(path),
+        lambda: dotenv.read(path, OWNER),
+        lambda: dotenv.write(path, OWNER, VALUES),
+        lambda: dotenv.take_out(path, OWNER),
+    ):
+        with pytest.raises(ConfigError) as caught:
+            attempt()
+        assert caught.value.message.startswith(f"{path}, {place}")
+    assert get(path) == text
+
+
+def test_check_finds_nothing_wrong_and_leaves_no_trace(tmp_path: Path) -> None:
+    path = tmp_path / ".env"
+    dotenv.check(path)
+    assert list(tmp_path.iterdir()) == []
+    put(path, "A=1\n" + OURS)
+    dotenv.check(path)
+    assert get(path) == "A=1\n" + OURS
+
+
+def test_check_finds_what_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / ".env").mkdir()
+    with pytest.raises(BootstrapError, match="not an ordinary file"):
+        dotenv.check(tmp_path / ".env")
+
+
+IGNORED = {
+    "no file": (None, "/.env\n"),
+    "an empty file": ("", "/.env\n"),
+    "lines": ("*.pyc\n", "*.pyc\n/.env\n"),
+    "no last newline": ("*.pyc", "*.pyc\n/.env\n"),
+    "Windows line endings": ("*.pyc\r\n", "*.pyc\r\n/.env\r\n"),
+    "Windows, no last newline": ("*.pyc\r\nx", "*.pyc\r\nx\r\n/.env\r\n"),
+}
+
+
+@pytest.mark.parametrize(("before", "after"), IGNORED.values(), ids=IGNORED.keys())
+def test_ignore(before: str | None, after: str, tmp_path: Path) -> None:
+    path = tmp_path / ".gitignore"
+    put(path, before)
+    dotenv.ignore(path, "/.env")
+    assert get(path) == after
+
+
+@posix
+def test_everybody_may_read_what_is_shared_through_git(tmp_path: Path) -> None:
+    path = tmp_path / ".gitignore"
+    dotenv.ignore(path, "/.env")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o644
+    path.chmod(0o664)
+    dotenv.ignore(path, "/other")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o664

@@ -1,0 +1,25 @@
+"""What every test stands on: a home of its own, and no word of the developer's accounts in the environment."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+_THEIRS = ("AWS_", "MLFLOW_", "BOOTSTRAP_", "GIT_", "XDG_")
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty home folder; nothing of the developer's accounts and settings leaks in."""
+    folder = tmp_path_factory.mktemp("home")
+    for name in [name for name in os.environ if name.startswith(_THEIRS)]:
+        monkeypatch.delenv(name)
+    for name in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(name, str(folder))
+    # Without credentials, boto3 would ask a server on the network whether this is an EC2 machine.
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+    monkeypatch.setenv("DVC_NO_ANALYTICS", "1")
+    return folder
