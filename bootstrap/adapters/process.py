@@ -16,6 +16,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,16 +25,21 @@ from bootstrap.errors import BootstrapError, ToolMissing
 from bootstrap.redact import redact
 
 _POLL_SECONDS = 0.03
+_PATIENT_NICENESS = 10
 _STOP_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
 class Call:
-    """A program about to run: its words, its folder and its whole environment. No secret belongs into `argv`."""
+    """A program about to run: its words, its folder and its whole environment. No secret belongs into `argv`.
+
+    `patient`: others that run at the same time go first, because more waits for them.
+    """
 
     argv: tuple[str, ...]
     cwd: Path | None = None
     env: Mapping[str, str] | None = field(default=None, repr=False)
+    patient: bool = False
 
     def shown(self) -> str:
         """Return the command line as a person would type it, without secrets."""
@@ -115,6 +121,9 @@ class Job:
             except OSError as error:
                 raise _not_started(call, error) from error
 
+        if call.patient:
+            _give_way(self._process.pid)
+
     @property
     def id(self) -> ProcessId:
         """Who is running."""
@@ -194,7 +203,7 @@ def spawn_background(call: Call, log: Path) -> ProcessId:
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=subprocess.STDOUT,
-            **_own_group(),
+            **_own_session(),
         )
     identity = _identify(process.pid)
     # The child is left to itself on purpose; without this Python warns that it is still running.
@@ -274,11 +283,27 @@ def _not_started(call: Call, error: OSError) -> ToolMissing:
     return ToolMissing(f"`{call.argv[0]}` cannot be run: {error.strerror}.")
 
 
-def _own_group() -> dict[str, Any]:
-    # Ctrl-C in the terminal goes to the whole foreground group; children get theirs from us, once.
+def _own_session() -> dict[str, Any]:
+    # A server outlives the terminal it was started from.
     if os.name == "posix":
         return {"start_new_session": True}
     return {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}  # type: ignore[attr-defined,unused-ignore]
+
+
+def _own_group() -> dict[str, Any]:
+    # Ctrl-C in the terminal goes to the whole foreground group; jobs get theirs from us, once. Not a session of its
+    # own where that can be avoided: Linux shares the processors out by sessions, and `patient` would mean nothing.
+    if os.name == "posix" and sys.version_info >= (3, 11):
+        return {"process_group": 0}
+    return _own_session()
+
+
+def _give_way(pid: int) -> None:
+    import psutil
+
+    with suppress(psutil.Error, OSError):
+        lower = psutil.BELOW_NORMAL_PRIORITY_CLASS if sys.platform == "win32" else _PATIENT_NICENESS
+        psutil.Process(pid).nice(lower)
 
 
 def _identify(pid: int) -> ProcessId:

@@ -54,6 +54,7 @@ class Terraform:
     mirror: Path | None
     jobs: Jobs
     looked_in: tuple[Path, ...] = ()
+    patient_roots: frozenset[str] = frozenset()
     on_start: Callable[[ProcessId], None] = field(default=lambda _: None)
 
     def fingerprint(self, configuration: str, backend: Backend | None) -> str:
@@ -127,7 +128,7 @@ class Terraform:
         progress: Progress = lambda _: None,
         on_planned: Callable[[Stream], None] = lambda _: None,
     ) -> tuple[Stream, int]:
-        call = Call(self._words(command, options, words), root, self.environ)
+        call = Call(self._words(command, options, words), root, self.environ, patient=root.name in self.patient_roots)
         stream = Stream()
         job = self.jobs.start(call, root / "logs" / f"{command}.jsonl")
         try:

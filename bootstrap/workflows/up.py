@@ -30,7 +30,7 @@ from bootstrap.workflows.provision import Provisioner, Tools
 from bootstrap.workflows.story import Step as StoryStep
 from bootstrap.workflows.story import Story
 from bootstrap.workflows.target import Place, open_place, require_same_target
-from bootstrap.workflows.verify import Check, verify
+from bootstrap.workflows.verify import Check, verified, verify, verify_access, verify_login
 
 Confirm = Callable[[Plan], bool]
 
@@ -110,7 +110,8 @@ def up(project: Project, request: Request, story: Story, confirm: Confirm, *, su
             provision.adopt_existing(provisioner)
             if sure:
                 project.save(draft(project, place))
-        begin = provision.apply_all_at_once if sure else provision.plan_all
+        # Where most likely nothing changes, a plan by itself is the shorter way to find that out.
+        begin = provision.apply_all_at_once if sure and not settled else provision.plan_all
         with _careful_next_time(project, request.env):
             prepared = prepare(found, begin(provisioner, side), side, story)
             if prepared.plan.is_empty:
@@ -251,6 +252,7 @@ def _carry_out(project: Project, provisioner: Provisioner, prepared: Prepared, s
         key = prepared.key or _mint(place, record, laptops.read_key(laptop, record))
         laptops.write_profile(laptop, record, key)
         side.result(applied["environment"])
+    tried = side.start(partial(verify_access, place, record, key, story))
     record = side.result(remote)
     project.save(record)
     password = None
@@ -258,10 +260,8 @@ def _carry_out(project: Project, provisioner: Provisioner, prepared: Prepared, s
         with story.step("Waiting for the MLflow server"):
             password = side.result(account)
     laptops.write_env(laptop, record, password)
-    with story.step("Trying it out with the member's own key"):
-        url = record.mlflow_tracking_uri
-        api = MlflowApi(url, CI_MEMBER, password) if url and password else None
-        checks = verify(place, record, key, api, story)
+    with story.step("Trying it out with the member's own key and login"):
+        checks = verified([*side.result(tried), *verify_login(login(laptop, record))])
     project.save(record.completed())
     return Outcome(record.completed(), prepared.plan, checks, changed=True)
 

@@ -35,20 +35,38 @@ class Check:
 def verify(place: Place, record: Record, key: KeyPair, api: MlflowApi | None, story: Story) -> list[Check]:
     """Try with the `ci` member's own key and login what it may and may not do; nothing is left behind.
 
+    Raises VerificationFailed if anything comes out differently.
+    """
+    return verified([*verify_access(place, record, key, story), *verify_login(api)])
+
+
+def verify_access(place: Place, record: Record, key: KeyPair, story: Story) -> list[Check]:
+    """Try what the `ci` member's key may do in AWS.
+
     What a target cannot judge is not asked of it: an emulator takes conditions (listing by prefix, TLS, expiry) as
-    met, and one that lets anybody in refuses nothing. Raises VerificationFailed if anything comes out differently.
+    met, and one that lets anybody in refuses nothing.
     """
     member = place.aws.with_key(key)
     people.wait_until_accepted(member, place.names.iam_user(CI_MEMBER))
     checks = _bucket(place, record, member)
     if place.emulated and probes.anybody_is_let_in(place.aws):
         story.note("This AWS lets anybody in, so what a member may not do could not be tried.")
-        checks = [check for check in checks if check.expected]
-    if api is not None:
-        checks += [
-            Check("log in to MLflow", True, api.login_works()),
-            Check("use MLflow without a login", False, not api.refuses_anonymous()),
-        ]
+        return [check for check in checks if check.expected]
+    return checks
+
+
+def verify_login(api: MlflowApi | None) -> list[Check]:
+    """Try the member's login at MLflow, and no login at all; nothing to try without a server."""
+    if api is None:
+        return []
+    return [
+        Check("log in to MLflow", True, api.login_works()),
+        Check("use MLflow without a login", False, not api.refuses_anonymous()),
+    ]
+
+
+def verified(checks: list[Check]) -> list[Check]:
+    """Return the checks if all came out as they should. Raises VerificationFailed, naming those that did not."""
     if wrong := [check for check in checks if not check.right]:
         lines = "\n".join(
             f"  {check.what}: should be {_word(check.expected)}, was {_word(check.found)}" for check in wrong
