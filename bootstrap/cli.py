@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from bootstrap import __version__
-from bootstrap.errors import BootstrapError
+from bootstrap.errors import BootstrapError, Declined
 
 # name → what `--help` says; the module of the same name in bootstrap/commands holds `command`.
 COMMANDS = {
@@ -89,6 +89,9 @@ def main(argv: list[str] | None = None) -> None:
             reconfigure(errors="replace")  # a console that lacks a sign shows another, and does not fail
     try:
         code = cli.main(argv, prog_name="bootstrap", standalone_mode=False)
+    except Declined as answer:
+        click.echo(answer.message, err=True)
+        sys.exit(answer.exit_code)
     except BootstrapError as error:
         _tell(error.message, error.hint)
         sys.exit(error.exit_code)

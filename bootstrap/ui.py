@@ -127,7 +127,18 @@ def require_an_answer(*, yes: bool) -> None:
 def confirm(question: str, *, yes: bool) -> bool:
     """Ask a yes-or-no question; `yes` is the answer given on the command line. Raises UsageError as above."""
     require_an_answer(yes=yes)
-    return yes or click.confirm(question, default=False, err=True)
+    if yes:
+        return True
+    _forget_what_was_typed()
+    return click.confirm(question, default=False, err=True)
+
+
+def _forget_what_was_typed() -> None:
+    """Let nobody agree to a question before it was asked, by keys pressed while something else went on."""
+    if sys.platform != "win32":
+        import termios
+
+        termios.tcflush(sys.stdin, termios.TCIFLUSH)
 
 
 def table(rows: Sequence[tuple[str, ...]], header: tuple[str, ...]) -> str:
