@@ -52,7 +52,7 @@ RESERVED = {
     "botocore": ("adapters.aws", "adapters.aws_profile"),
     "subprocess": ("adapters.process",),
 }
-CORE_MAY_IMPORT = {"pydantic", "pydantic_core", "tomli", "__future__"} | set(sys.stdlib_module_names)
+CORE_MAY_IMPORT = {"pydantic", "pydantic_core", "tomli", "tomllib", "__future__"} | set(sys.stdlib_module_names)
 CORE_MUST_NOT_IMPORT = {
     *("os", "io", "shutil", "tempfile", "glob", "fileinput", "pathlib", "sqlite3", "mmap"),  # files
     *("subprocess", "multiprocessing", "signal", "threading", "asyncio", "concurrent"),  # processes

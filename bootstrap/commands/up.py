@@ -34,7 +34,6 @@ def command(
     Shows what will change, asks, does exactly that, writes the AWS profile, the DVC remote and the settings in .env,
     and tries all of it out. A second run changes nothing; after an interruption, the same command goes on.
     """
-    ui.require_an_answer(yes=yes)
     project = options.project(config, verbose=verbose)
     options.say_defaults(project)
     story = ui.TerminalStory()
