@@ -55,6 +55,7 @@ class Terraform:
     jobs: Jobs
     looked_in: tuple[Path, ...] = ()
     patient_roots: frozenset[str] = frozenset()
+    unlock_command: str = "bootstrap unlock"
     on_start: Callable[[ProcessId], None] = field(default=lambda _: None)
 
     def fingerprint(self, configuration: str, backend: Backend | None) -> str:
@@ -163,7 +164,7 @@ class Terraform:
             return StateLocked(
                 f"The state of `{root.name}` is locked by {holder.who or 'somebody'} "
                 f"since {holder.created or 'an unknown time'} ({holder.operation or 'unknown operation'}).",
-                hint="Wait until that run has ended. If it has died, `bootstrap unlock` removes the lock.",
+                hint=f"Wait until that run has ended. If it has died, remove its lock: {self.unlock_command}",
                 lock_id=holder.id,
                 who=holder.who,
             )

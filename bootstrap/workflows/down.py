@@ -136,7 +136,7 @@ def _destroy(
 
 
 def _clean_laptop(project: Project, laptop: Laptop, record: Record) -> list[str]:
-    gone = laptops.take_out(laptop, record)
+    gone = laptops.take_out(project, laptop, record)
     if local.stop_mlflow(project, record.env):
         gone.append("the MLflow server's process")
     if record.target == "local" and _is_last_local(project, record) and local.stop_emulator(project):

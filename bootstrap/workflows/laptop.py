@@ -9,12 +9,16 @@ from pathlib import Path
 from bootstrap.adapters import dotenv, dvc
 from bootstrap.adapters.aws.session import KeyPair
 from bootstrap.adapters.aws_profile import AwsFiles
+from bootstrap.adapters.files import locked
 from bootstrap.adapters.git import Git
 from bootstrap.core.plan import Step
 from bootstrap.core.record import Record
 from bootstrap.errors import ConfigError, ToolMissing
 from bootstrap.workflows.project import Project
 from bootstrap.workflows.story import Story
+
+# As long as the `dvc init` of another run may take.
+_DVC_SECONDS = 150.0
 
 
 @dataclass(frozen=True)
@@ -123,24 +127,25 @@ def write_remote(project: Project, laptop: Laptop, record: Record, story: Story)
             "`git init` and the same command again add it."
         )
         return record
-    if laptop.dvc_repository is None:
-        try:
-            dvc.init(place, project.environ)
-        except ToolMissing as error:
-            story.note(f"{error.message} {error.hint}")
-            return record
-    others = frozenset(r.env for r in project.recorded() if r.env != record.env)
-    before = dvc.write(place, _remote(record), others)
-    if (default := dvc.default_remote(place)) != record.env:
-        story.note(f"Your default DVC remote '{default}' was kept; `dvc push -r {record.env}` uses this one.")
-    if before is None or record.dvc_repository is not None:
-        return replace(record, dvc_repository=str(place))
-    return replace(
-        record,
-        dvc_repository=str(place),
-        dvc_default_before=before.default,
-        dvc_autostage_before=before.autostage,
-    )
+    # Two environments of one folder share the repository: one at a time, and each knows what the other found there.
+    with locked(dvc.config_path(place), timeout=_DVC_SECONDS):
+        if not (place / ".dvc").is_dir():
+            try:
+                dvc.init(place, project.environ)
+            except ToolMissing as error:
+                story.note(f"{error.message} {error.hint}")
+                return record
+        others = [r for r in project.recorded() if r.env != record.env]
+        before = dvc.write(place, _remote(record), frozenset(r.env for r in others))
+        if (default := dvc.default_remote(place)) != record.env:
+            story.note(f"Your default DVC remote '{default}' was kept; `dvc push -r {record.env}` uses this one.")
+        if before is not None and record.dvc_repository is None:
+            if earlier := _sharing(others, place):
+                before = dvc.Before(earlier[0].dvc_default_before, earlier[0].dvc_autostage_before)
+            record = replace(record, dvc_default_before=before.default, dvc_autostage_before=before.autostage)
+        record = replace(record, dvc_repository=str(place))
+        project.save(record)
+    return record
 
 
 def write_env(laptop: Laptop, record: Record, password: str | None) -> None:
@@ -162,16 +167,19 @@ def env_values(record: Record, password: str | None) -> dict[str, str]:
     return values
 
 
-def take_out(laptop: Laptop, record: Record) -> list[str]:
+def take_out(project: Project, laptop: Laptop, record: Record) -> list[str]:
     """Take out exactly what was written for this environment; return what that was, in words."""
     gone: list[str] = []
     if laptop.files.remove(record.aws_profile, record.owner):
         gone.append(f"the AWS profile {record.aws_profile}")
     repository = Path(record.dvc_repository) if record.dvc_repository else laptop.dvc_repository
     if repository is not None and repository.is_dir():
-        before = dvc.Before(record.dvc_default_before, record.dvc_autostage_before)
-        if dvc.remove(repository, _remote(record), before):
-            gone.append(f"the DVC remote {record.env}")
+        with locked(dvc.config_path(repository), timeout=_DVC_SECONDS):
+            before = dvc.Before(record.dvc_default_before, record.dvc_autostage_before)
+            if staying := _sharing([r for r in project.recorded() if r.env != record.env], repository):
+                before = dvc.Before(staying[0].env, "true")
+            if dvc.remove(repository, _remote(record), before):
+                gone.append(f"the DVC remote {record.env}")
     if dotenv.take_out(laptop.env_file, record.owner):
         gone.append(f"the block in {laptop.env_file.name}")
     return gone
@@ -180,6 +188,10 @@ def take_out(laptop: Laptop, record: Record) -> list[str]:
 def shadowing(environ: Mapping[str, str]) -> list[str]:
     """Return variables set in the user's shell that win over the profile we write."""
     return [name for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL") if name in environ]
+
+
+def _sharing(records: list[Record], repository: Path) -> list[Record]:
+    return [record for record in records if record.dvc_repository == str(repository)]
 
 
 def _remote(record: Record) -> dvc.Remote:

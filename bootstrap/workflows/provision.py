@@ -112,6 +112,7 @@ def prepare(
         jobs=jobs,
         looked_in=tools.looked_in,
         patient_roots=_PATIENT_ROOTS,
+        unlock_command=f"bootstrap unlock --env {env}",
         on_start=run.note_terraform if run else lambda _: None,
     )
     base = project.env_folder(env) / folder

@@ -1,0 +1,104 @@
+"""The command line itself: help, wrong words, exit codes, completion. No command does its work here."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bootstrap import cli
+from bootstrap.errors import BootstrapError, ConfigError, Declined, UsageError
+
+
+def run(*words: str, cwd: Path, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "bootstrap", *words], cwd=cwd, env=env, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.parametrize("name", cli.COMMANDS)
+def test_each_command_explains_itself_with_an_example(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main([name, "--help"])
+    shown = capsys.readouterr().out
+    assert ended.value.code == 0
+    assert f"bootstrap {name}" in shown
+    assert "Examples:" in shown or "To switch it on:" in shown
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["upp"], "Did you mean 'up'?"),
+        (["statsu"], "Did you mean 'status'?"),
+        (["up"], "Missing option '--env'"),
+        (["up", "--evn", "stag"], "--env"),
+        (["completion", "tcsh"], "powershell"),
+    ],
+)
+def test_wrong_usage_is_told_with_exit_code_2(words: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main(words)
+    assert ended.value.code == 2
+    assert told in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "told"),
+    [
+        (ConfigError("bootstrap.toml:3: wrong"), 1, "Error: bootstrap.toml:3: wrong\n"),
+        (BootstrapError("it broke", hint="mend it"), 1, "Error: it broke\n  → mend it\n"),
+        (UsageError("not like this"), 2, "Error: not like this\n"),
+        (Declined("Nothing was changed."), 1, "Nothing was changed.\n"),
+        (KeyboardInterrupt(), 130, "\nInterrupted. Run the same command again to go on from here.\n"),
+    ],
+)
+def test_an_error_becomes_a_message_and_an_exit_code(
+    error: BaseException,
+    code: int,
+    told: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(cli.cli, "main", fail)
+    with pytest.raises(SystemExit) as ended:
+        cli.main([])
+    assert (ended.value.code, capsys.readouterr().err) == (code, told)
+
+
+def test_plan_hands_its_exit_code_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cli.cli, "main", lambda *_, **__: 3)
+    with pytest.raises(SystemExit) as ended:
+        cli.main([])
+    assert ended.value.code == 3
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish", "powershell"])
+def test_a_completion_script_for_every_shell(shell: str, tmp_path: Path) -> None:
+    done = run("completion", shell, cwd=tmp_path)
+    assert done.returncode == 0
+    assert "_BOOTSTRAP_COMPLETE" in done.stdout
+
+
+def test_completion_offers_commands(tmp_path: Path) -> None:
+    env = {"_BOOTSTRAP_COMPLETE": "bash_complete", "COMP_WORDS": "bootstrap st", "COMP_CWORD": "1", "PATH": ""}
+    done = run(cwd=tmp_path, env=env)
+    assert "plain,status" in done.stdout
+
+
+def test_output_without_a_terminal_has_no_colour(tmp_path: Path) -> None:
+    done = run("output", "--env", "stag", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "\x1b" not in done.stdout + done.stderr
+    assert done.stderr.startswith("Error: The environment 'stag' is not up")
+
+
+def test_status_where_nothing_is_up_says_how_to_begin(tmp_path: Path) -> None:
+    done = run("status", cwd=tmp_path)
+    assert done.returncode == 0
+    assert "bootstrap up --env stag --local" in done.stdout
