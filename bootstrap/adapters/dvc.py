@@ -44,6 +44,11 @@ def find_repository(folder: Path, top: Path) -> Path | None:
     return None
 
 
+def is_installed(environ: Mapping[str, str]) -> bool:
+    """Tell whether there is a `dvc` command."""
+    return find("dvc", environ) is not None
+
+
 def init(top: Path, environ: Mapping[str, str]) -> None:
     """Make the git repository at `top` a DVC repository too. Raises ToolMissing without DVC, BootstrapError."""
     program = find("dvc", environ)

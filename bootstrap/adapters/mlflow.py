@@ -107,26 +107,28 @@ class MlflowServer:
 
     def admin(self, server: servers.Server) -> MlflowApi:
         """Return the API as its administrator."""
-        settings = configparser.ConfigParser(interpolation=None)
-        settings.read(self._settings, encoding="utf-8")
-        return MlflowApi(server.url, ADMIN, settings["mlflow"]["admin_password"])
+        return MlflowApi(server.url, ADMIN, self._admin_password())
 
     def _prepare(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.folder.chmod(0o700)
         if not self._flask_key.is_file():
             write_atomic(self._flask_key, secrets.token_hex(32), mode=0o600)
-        if not self._settings.is_file():
-            settings = configparser.ConfigParser(interpolation=None)
-            settings["mlflow"] = {
-                "default_permission": "NO_PERMISSIONS",
-                "database_uri": _sqlite(self.folder / "auth.db"),
-                "admin_username": ADMIN,
-                "admin_password": new_password(),
-                "authorization_function": "mlflow.server.auth:authenticate_request_basic_auth",
-            }
-            text = "".join(f"{name} = {value}\n" for name, value in settings["mlflow"].items())
-            write_atomic(self._settings, f"[mlflow]\n{text}", mode=0o600)
+        # Written anew at each start, since the project's folder may have moved; the password stays as it was.
+        settings = {
+            "default_permission": "NO_PERMISSIONS",
+            "database_uri": _sqlite(self.folder / "auth.db"),
+            "admin_username": ADMIN,
+            "admin_password": self._admin_password() or new_password(),
+            "authorization_function": "mlflow.server.auth:authenticate_request_basic_auth",
+        }
+        text = "".join(f"{name} = {value}\n" for name, value in settings.items())
+        write_atomic(self._settings, f"[mlflow]\n{text}", mode=0o600)
+
+    def _admin_password(self) -> str:
+        settings = configparser.ConfigParser(interpolation=None)
+        settings.read(self._settings, encoding="utf-8")
+        return settings.get("mlflow", "admin_password", fallback="")
 
 
 @dataclass(frozen=True)

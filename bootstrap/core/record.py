@@ -30,7 +30,8 @@ class Record:
     """One environment as `up` left it. `endpoint_url` is None on AWS, the `mlflow_*` are None without a server.
 
     `complete` is False from the first change until everything was verified. `dvc_*` say which repository got the
-    remote and what its `core` section said before. `emulator_instance` is the start of the emulator it was made on.
+    remote (seen from the project's folder) and what its `core` section said before. `emulator_instance` names the
+    start of the emulator that it was made on.
     """
 
     project: str

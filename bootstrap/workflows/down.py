@@ -37,6 +37,7 @@ class Gone:
 def down(project: Project, env: str, profile: str | None, story: Story, confirm: Confirm) -> Gone:
     """Take an environment down. Raises Declined on a no, BootstrapError if it is protected or was never up here."""
     record = project.require_record(env)
+    project = project.as_recorded(record)
     if project.spec.environment(env).protected:
         raise BootstrapError(
             f"'{env}' is protected.",
@@ -125,10 +126,7 @@ def _destroy(
         if buckets.exists(aws, record.bucket, names.account):
             buckets.empty(aws, record.bucket)
             buckets.delete(aws, record.bucket)
-        if buckets.exists(aws, names.state_bucket, names.account):
-            buckets.empty(aws, names.state_bucket, prefix=f"{names.env}/")
-            if buckets.is_empty(aws, names.state_bucket):
-                buckets.delete(aws, names.state_bucket)
+        provision.remove_state(place)
         left = [f"the IAM user {user}" for user in people.users_on_path(aws, names.iam_path)]
         if buckets.exists(aws, record.bucket, names.account):
             left.append(f"the bucket {record.bucket}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -89,7 +90,7 @@ def steps(laptop: Laptop, record: Record, key_works: bool) -> list[Step]:
         found.append(Step("create", "laptop", f"the AWS profile {profile}"))
     elif not key_works or endpoint != record.endpoint_url:
         found.append(Step("update", "laptop", f"the AWS profile {profile}"))
-    if laptop.dvc_place is not None:
+    if laptop.dvc_repository is not None or (laptop.top is not None and dvc.is_installed(laptop.git.environ)):
         if laptop.dvc_repository is None:
             found.append(Step("create", "laptop", f"a DVC repository in {laptop.dvc_place} (dvc init)"))
         if laptop.dvc_repository is None or not dvc.is_written(laptop.dvc_repository, _remote(record)):
@@ -135,15 +136,15 @@ def write_remote(project: Project, laptop: Laptop, record: Record, story: Story)
             except ToolMissing as error:
                 story.note(f"{error.message} {error.hint}")
                 return record
-        others = [r for r in project.recorded() if r.env != record.env]
+        others = _others(project, record)
         before = dvc.write(place, _remote(record), frozenset(r.env for r in others))
         if (default := dvc.default_remote(place)) != record.env:
             story.note(f"Your default DVC remote '{default}' was kept; `dvc push -r {record.env}` uses this one.")
         if before is not None and record.dvc_repository is None:
-            if earlier := _sharing(others, place):
+            if earlier := _sharing(project, others, place):
                 before = dvc.Before(earlier[0].dvc_default_before, earlier[0].dvc_autostage_before)
             record = replace(record, dvc_default_before=before.default, dvc_autostage_before=before.autostage)
-        record = replace(record, dvc_repository=str(place))
+        record = replace(record, dvc_repository=os.path.relpath(place, project.folder))
         project.save(record)
     return record
 
@@ -172,11 +173,11 @@ def take_out(project: Project, laptop: Laptop, record: Record) -> list[str]:
     gone: list[str] = []
     if laptop.files.remove(record.aws_profile, record.owner):
         gone.append(f"the AWS profile {record.aws_profile}")
-    repository = Path(record.dvc_repository) if record.dvc_repository else laptop.dvc_repository
+    repository = repository_of(project, record) or laptop.dvc_repository
     if repository is not None and repository.is_dir():
         with locked(dvc.config_path(repository), timeout=_DVC_SECONDS):
             before = dvc.Before(record.dvc_default_before, record.dvc_autostage_before)
-            if staying := _sharing([r for r in project.recorded() if r.env != record.env], repository):
+            if staying := _sharing(project, _others(project, record), repository):
                 before = dvc.Before(staying[0].env, "true")
             if dvc.remove(repository, _remote(record), before):
                 gone.append(f"the DVC remote {record.env}")
@@ -190,8 +191,17 @@ def shadowing(environ: Mapping[str, str]) -> list[str]:
     return [name for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL") if name in environ]
 
 
-def _sharing(records: list[Record], repository: Path) -> list[Record]:
-    return [record for record in records if record.dvc_repository == str(repository)]
+def repository_of(project: Project, record: Record) -> Path | None:
+    """Return the DVC repository that got the environment's remote."""
+    return (project.folder / record.dvc_repository).resolve() if record.dvc_repository is not None else None
+
+
+def _others(project: Project, record: Record) -> list[Record]:
+    return [other for other in project.recorded() if other.env != record.env]
+
+
+def _sharing(project: Project, records: list[Record], repository: Path) -> list[Record]:
+    return [record for record in records if repository_of(project, record) == repository.resolve()]
 
 
 def _remote(record: Record) -> dvc.Remote:

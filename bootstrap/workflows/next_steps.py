@@ -10,6 +10,7 @@ from pathlib import Path
 
 from bootstrap.adapters import dvc, process
 from bootstrap.core.record import Record
+from bootstrap.workflows.laptop import repository_of
 from bootstrap.workflows.project import Project
 
 _SCRIPT = "import mlflow; mlflow.start_run(); mlflow.log_metric('accuracy', 0.9); mlflow.log_text('hello', 'hello.txt')"
@@ -18,8 +19,8 @@ _SCRIPT = "import mlflow; mlflow.start_run(); mlflow.log_metric('accuracy', 0.9)
 def next_steps(project: Project, record: Record) -> list[str]:
     """Return two or three command lines that use what was just made."""
     found = [f"{_program(project, 'aws')} --profile {record.aws_profile} s3 ls s3://{record.bucket}/"]
-    if record.dvc_repository is not None:
-        default = dvc.default_remote(Path(record.dvc_repository)) == record.env
+    if repository := repository_of(project, record):
+        default = dvc.default_remote(repository) == record.env
         push = "push" if default else f"push -r {record.env}"
         program = _program(project, "dvc")
         found.append(f"echo hello > hello.txt && {program} add hello.txt && {program} {push}")

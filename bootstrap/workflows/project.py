@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bootstrap.adapters.files import read_text, write_atomic
@@ -64,6 +64,14 @@ class Project:
         names = sorted(path.name for path in envs.iterdir() if path.is_dir()) if envs.is_dir() else []
         return [record for name in names if (record := self.record(name)) is not None]
 
+    def as_recorded(self, record: Record) -> Project:
+        """Return the project under the name and in the region that an environment was brought up with.
+
+        What is up is looked at and taken down as what it is, even if bootstrap.toml was changed since.
+        """
+        spec = self.spec.model_copy(update={"project": record.project, "region": record.region})
+        return replace(self, spec=spec)
+
     def require_record(self, env: str) -> Record:
         """Return what is remembered of an environment. Raises BootstrapError if it was not brought up here."""
         record = self.record(env)
@@ -84,7 +92,9 @@ def open_project(start: Path, config: Path | None, environ: Mapping[str, str], h
     """
     path = config if config is not None else _nearest(start)
     if path is None:
-        return Project(start, Spec.default(slugify(start.name)), environ, home)
+        project = Project(start, Spec.default(slugify(start.name)), environ, home)
+        # The folder may have been renamed since; what is up here keeps its name.
+        return project.as_recorded(up[0]) if (up := project.recorded()) else project
     if path.is_dir():
         path = path / CONFIG
     text = read_text(path)

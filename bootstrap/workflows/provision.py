@@ -250,6 +250,15 @@ def clear_stale_locks(place: Place, run: Run, story: Story) -> None:
             story.say(f"Removed the lock that the interrupted run had left on the state of `{name}`.")
 
 
+def remove_state(place: Place) -> None:
+    """Remove the environment's states; the bucket they lie in goes with the last environment's."""
+    aws, names = place.aws, place.names
+    if buckets.exists(aws, names.state_bucket, names.account):
+        buckets.empty(aws, names.state_bucket, prefix=f"{names.env}/")
+        if buckets.is_empty(aws, names.state_bucket):
+            buckets.delete(aws, names.state_bucket)
+
+
 def remove_working_copies(project: Project, env: str, folder: str = "infra") -> None:
     """Remove an environment's working copies."""
     shutil.rmtree(project.env_folder(env) / folder, ignore_errors=True)

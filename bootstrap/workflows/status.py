@@ -69,6 +69,7 @@ def _one(project: Project, env: str, story: Story, *, drift: bool, today: date) 
     record = project.record(env)
     if record is None:
         return EnvironmentStatus(env, "down", **when)  # type: ignore[arg-type]
+    project = project.as_recorded(record)
     common: dict[str, Any] = when | {"target": record.target, "bucket": record.bucket}
     if record.mlflow_tracking_uri:
         healthy = servers.answers(f"{record.mlflow_tracking_uri}/health")

@@ -112,16 +112,31 @@ def refuse_member_profile(project: Project, profile: str | None) -> None:
         )
 
 
-def require_same_target(project: Project, env: str, kind: Target) -> None:
-    """Raise BootstrapError if the environment is up on the other target."""
+def require_same(project: Project, env: str, kind: Target) -> None:
+    """Raise BootstrapError if the environment is up on the other target, in another region or under another name."""
     record = project.record(env)
-    if record is None or record.target == kind:
+    if record is None:
         return
-    if record.target == "local":
-        hint = f"Add --local to work on that one, or take it down first: bootstrap down --env {env}"
-        raise BootstrapError(f"'{env}' is up on this laptop (--local), not on AWS.", hint=hint)
-    hint = f"Leave --local away, or rehearse under another name, for instance --env {env}-local"
-    raise BootstrapError(f"'{env}' is up on AWS, not on this laptop.", hint=hint)
+    first = f"Take it down first: bootstrap down --env {env}"
+    if record.target != kind:
+        if record.target == "local":
+            raise BootstrapError(
+                f"'{env}' is up on this laptop (--local), not on AWS.",
+                hint=f"Add --local to work on that one. {first}",
+            )
+        raise BootstrapError(
+            f"'{env}' is up on AWS, not on this laptop.",
+            hint=f"Leave --local away, or rehearse under another name, for instance --env {env}-local",
+        )
+    for key, now, then in (
+        ("project", project.spec.project, record.project),
+        ("region", project.spec.region, record.region),
+    ):
+        if now != then:
+            raise BootstrapError(
+                f"{project.spec.where(key)}: {key} is '{now}', but '{env}' is up with {key} '{then}'.",
+                hint=f"Write '{then}' again. To move: {first.lower()}",
+            )
 
 
 def _port_before(record: Record | None) -> int | None:

@@ -53,7 +53,7 @@ def unlock(
 def _place(project: Project, env: str, profile: str | None, story: Story) -> Place | None:
     project.spec.environment(env)
     if record := project.record(env):
-        return reach(project, record, profile, story)
+        return reach(project.as_recorded(record), record, profile, story)
     if emulator := local.running_emulator(project):
         # An `up --local` that died before it could write anything down.
         return at_emulator(project, env, emulator)

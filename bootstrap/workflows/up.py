@@ -29,7 +29,7 @@ from bootstrap.workflows.project import Project
 from bootstrap.workflows.provision import Provisioner, Tools
 from bootstrap.workflows.story import Step as StoryStep
 from bootstrap.workflows.story import Story
-from bootstrap.workflows.target import Place, open_place, require_same_target
+from bootstrap.workflows.target import Place, open_place, require_same
 from bootstrap.workflows.verify import Check, verified, verify, verify_access, verify_login
 
 Confirm = Callable[[Plan], bool]
@@ -142,8 +142,7 @@ def _ask(project: Project, prepared: Prepared, confirm: Confirm, *, made_state: 
             raise Declined("Nothing was changed.")
     except BaseException:
         if made_state:
-            buckets.empty(place.aws, place.names.state_bucket)
-            buckets.delete(place.aws, place.names.state_bucket)
+            provision.remove_state(place)
         if place.emulator and place.emulator.started:
             local.stop_emulator(project)
         raise
@@ -169,7 +168,7 @@ def _careful_next_time(project: Project, env: str) -> Iterator[None]:
 def _before_anything(project: Project, request: Request, story: Story) -> tuple[Tools, Laptop]:
     """Find all that can be known to fail before anything is touched, and say what this version leaves out."""
     env = project.spec.environment(request.env)
-    require_same_target(project, request.env, request.target)
+    require_same(project, request.env, request.target)
     if request.target == "aws":
         _refuse_unsupported(project, request.env, story)
     elif wants_mlflow(project, request.env):
