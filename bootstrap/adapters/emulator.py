@@ -84,6 +84,6 @@ def require_local_extra(package: str, purpose: str) -> None:
     if importlib.util.find_spec(package) is None:
         raise ToolMissing(
             f"{purpose[0].upper()}{purpose[1:]} needs the package `{package}`, which is not installed.",
-            hint="Install what the local target needs: pip install 'bootstrap[local]' "
-            "(in a clone: pip install -c .ci/constraints.txt '.[local]').",
+            hint="Install bootstrap with its `local` extra. In your clone of it: "
+            "pip install -c .ci/constraints.txt '.[local]'",
         )
