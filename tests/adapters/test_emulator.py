@@ -193,7 +193,7 @@ def test_what_the_local_target_needs_is_told() -> None:
     assert caught.value.message == (
         "The AWS emulator needs the package `no_such_package_of_ours`, which is not installed."
     )
-    assert "pip install 'bootstrap[local]'" in caught.value.hint
+    assert "'.[local]'" in caught.value.hint
 
 
 # --- any server of ours ---

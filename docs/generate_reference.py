@@ -1,0 +1,396 @@
+"""Writes docs/reference.md out of the program itself: help texts, exit codes, variables and the JSON it prints.
+
+`python docs/generate_reference.py` writes the page; with `--check` it only compares and exits 1 if the page is old.
+Each JSON example comes from the command itself: only the workflow behind it is replaced, by one that returns a sample.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from unittest import mock
+
+import click
+from click.testing import CliRunner
+
+from bootstrap.adapters.aws.buckets import StateLock
+from bootstrap.cli import COMMANDS, cli
+from bootstrap.commands.plan import CHANGES
+from bootstrap.core.plan import Plan, Step
+from bootstrap.core.record import Record
+from bootstrap.core.scaffold import Write
+from bootstrap.core.spec import Spec
+from bootstrap.errors import BootstrapError, UsageError
+from bootstrap.workflows.down import Gone
+from bootstrap.workflows.local_servers import ServerStatus
+from bootstrap.workflows.project import Project
+from bootstrap.workflows.status import EnvironmentStatus
+from bootstrap.workflows.unlock import HeldLock
+from bootstrap.workflows.up import Outcome
+from bootstrap.workflows.verify import Check
+
+PAGE = Path(__file__).with_name("reference.md")
+# The same on every terminal, whatever its size.
+WIDTH = 100
+
+_OPENING = """\
+# Reference
+
+Every command with its options, exit codes, the variables that are read, and the JSON that is printed.
+
+This page is written by `python docs/generate_reference.py` from the program itself. Do not edit it by hand.
+"""
+
+_JSON = """\
+## JSON
+
+With `--json`, standard output holds one JSON document and nothing else. What goes on, questions and errors go to
+standard error. After an error, standard output is empty; only `down` prints its result first.
+"""
+
+_EXIT_CODES = (
+    (0, "done; for `plan`: nothing would change"),
+    (BootstrapError.exit_code, "something to mend: the message says what, and the next step; or you answered no"),
+    (UsageError.exit_code, "wrong usage: an unknown command or option, or a question that nobody is there to answer"),
+    (CHANGES, "`plan` only: something would change"),
+    (130, "interrupted with Ctrl-C: run the same command again to go on"),
+)
+
+_VARIABLES = {
+    "Ours": {
+        "`BOOTSTRAP_TERRAFORM`": "the Terraform program to use, instead of the one on `PATH`",
+        "`BOOTSTRAP_TERRAFORM_RELEASES`": "where to fetch Terraform from if it is missing, for instance a "
+        "mirror of your school; laid out like HashiCorp's own release site, the checksum must be the same",
+        "`BOOTSTRAP_TF_MIRROR`": "a folder with the unpacked AWS provider, for rooms without internet "
+        "(see [troubleshooting](troubleshooting.md#no-internet-in-the-classroom))",
+        "`_BOOTSTRAP_COMPLETE`": "set by the completion script of your shell, and by nobody else",
+    },
+    "Of the AWS tools, read as they read them": {
+        "`AWS_PROFILE`, `AWS_DEFAULT_PROFILE`": "your own profile on the `aws` target, if there is no `--profile`. "
+        "A profile that this tool wrote for a member is refused. Not used with `--local`",
+        "`AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`": "your own credentials on the `aws` "
+        "target; `--profile` wins over them. They also win over the profile that `up` writes, so `up` warns of them",
+        "`AWS_CONFIG_FILE`, `AWS_SHARED_CREDENTIALS_FILE`": "the two files for the profile, instead of those in "
+        "`~/.aws`",
+        "`AWS_ENDPOINT_URL`, `AWS_ENDPOINT_URL_S3`": "another address than Amazon's for the `aws` target",
+        "`AWS_REGION`, `AWS_DEFAULT_REGION`": "not read: the region stands in `bootstrap.toml`, and Terraform "
+        "gets that one",
+        "any other `AWS_…`": "what boto3 knows (SSO, roles, proxies) works on the `aws` target. With `--local`, "
+        "Terraform and MLflow do not get to see `AWS_SECURITY_TOKEN`, `AWS_ROLE_ARN`, `AWS_WEB_IDENTITY_TOKEN_FILE`, "
+        "`AWS_CA_BUNDLE`, `AWS_ENDPOINT_URL_IAM`, `AWS_ENDPOINT_URL_STS` and `AWS_IGNORE_CONFIGURED_ENDPOINT_URLS`",
+    },
+    "Of Terraform": {
+        "`TF_CLI_ARGS…`, `TF_VAR_…`, `TF_WORKSPACE`, `TF_DATA_DIR`, `TF_INPUT`, `TF_LOG_PATH`": "kept away from the "
+        "Terraform that we run: they would change what it does",
+        "`TF_CLI_CONFIG_FILE`": "passed on, if that file exists",
+        "`GOGC`": "passed on; 400 if it is not set, which makes Terraform's provider a fifth quicker",
+        "any other `TF_…`": "passed on",
+    },
+    "Of the system": {
+        "`PATH`": "where `terraform`, `git`, `dvc` and `aws` are looked for; programs beside our own Python come first",
+        "`HOME`, `XDG_CACHE_HOME`, `XDG_STATE_HOME`": "where the cache and the lock files lie "
+        "(see [what is written](what-is-written.md))",
+        "`XDG_DATA_HOME`, `XDG_DATA_DIRS`, `APPDATA`": "where Terraform's own mirror folders are looked for",
+        "`TMPDIR`": "a second place for lock files",
+        "`NO_PROXY`": "the loopback addresses are added to it for the programs we start with `--local`",
+    },
+}
+
+_RECORD = Record(
+    project="my-course",
+    env="stag",
+    target="local",
+    region="us-east-1",
+    account_id="123456789012",
+    endpoint_url="http://127.0.0.1:22440",
+    bucket="my-course--stag--123456789012",
+    state_bucket="my-course--tfstate--123456789012",
+    aws_profile="my-course-stag",
+    dvc_remote_url="s3://my-course--stag--123456789012/dvc/ci",
+    mlflow_tracking_uri="http://127.0.0.1:22446",
+    mlflow_username="ci",
+)
+_BUCKET_STEP = Step(
+    "create",
+    "aws",
+    "versioning of the bucket: older versions of every file are kept",
+    "module.storage.aws_s3_bucket_versioning.this",
+)
+_PROFILE_STEP = Step("create", "laptop", "the AWS profile my-course-stag")
+_LOG = ".bootstrap/local/emulator.log"
+
+_OUTPUT = {
+    "project": "the project",
+    "env": "the environment",
+    "target": "`local` or `aws`",
+    "region": "AWS region",
+    "account_id": "the AWS account's twelve digits",
+    "endpoint_url": "address of the emulator; null on AWS",
+    "bucket": "the bucket",
+    "state_bucket": "the bucket of Terraform's states",
+    "aws_profile": "the AWS profile that `up` wrote",
+    "dvc_remote_url": "address of the DVC remote",
+    "mlflow_tracking_uri": "address of the MLflow server; null without one",
+    "mlflow_username": "the login there; null without a server",
+}
+_SERVERS = {
+    "servers[].name": "what it is",
+    "servers[].state": "`running`, `starting` or `stopped`",
+    "servers[].url": "its address; null when stopped",
+    "servers[].pid": "number of its process; null when stopped",
+    "servers[].log": "the file with what it says",
+}
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One command's JSON: what to type, what its workflow returns, and what each key means."""
+
+    words: str
+    returns: dict[str, object]
+    meanings: dict[str, str]
+    note: str = ""
+    options: tuple[str, ...] = field(default=())
+
+
+_SAMPLES = (
+    Sample(
+        "init --json",
+        {
+            "bootstrap.commands.init.run_init": [
+                Write("bootstrap.toml", "", "created"),
+                Write("members.csv", "", "kept"),
+                Write(".gitignore", "", "added lines"),
+            ]
+        },
+        {
+            "folder": "the folder they are in",
+            "files": "each file with what was done: `created`, `added lines` or `kept`",
+        },
+        options=("--config", "my-course/bootstrap.toml"),
+    ),
+    Sample(
+        "plan --env stag --local --json",
+        {"bootstrap.commands.plan.preview": Plan((_BUCKET_STEP, _PROFILE_STEP))},
+        {
+            "env": "the environment",
+            "changes[].action": "`create`, `update`, `replace`, `delete`, `import` (taken over) or `forget`",
+            "changes[].place": "`aws`, `mlflow` or `laptop`",
+            "changes[].what": "in words",
+            "changes[].address": "Terraform's name for it; null for what Terraform does not make",
+        },
+        note="The list is empty if nothing would change.",
+    ),
+    Sample(
+        "up --env stag --local --yes --json",
+        {
+            "bootstrap.commands.up.up": Outcome(
+                _RECORD,
+                Plan((_BUCKET_STEP,)),
+                [Check("write below dvc/", True, True), Check("write below dataset/", False, False)],
+                changed=True,
+            )
+        },
+        {
+            "changed": "false if there was nothing to do",
+            **{f"output.{key}": meaning for key, meaning in _OUTPUT.items()},
+            "checks[].what": "what was tried with the member's own key and login",
+            "checks[].expected": "whether it should be allowed",
+            "checks[].found": "whether it was",
+        },
+    ),
+    Sample(
+        "status --json",
+        {
+            "bootstrap.commands.status.status": [
+                EnvironmentStatus(
+                    "stag",
+                    "up",
+                    target="local",
+                    bucket=_RECORD.bucket,
+                    members=1,
+                    mlflow_url=_RECORD.mlflow_tracking_uri,
+                    mlflow_healthy=True,
+                    expires="2026-12-31",
+                    expired=False,
+                )
+            ]
+        },
+        {
+            "project": "the project",
+            "environments[].env": "the environment",
+            "environments[].state": "`up`; `incomplete`: an `up` did not end; `lost`: what it was made on is gone; "
+            "`unreachable`; `down`",
+            "environments[].target": "`local` or `aws`; null when down",
+            "environments[].bucket": "the bucket; null when down",
+            "environments[].members": "how many IAM users it has, `ci` among them; null if not known",
+            "environments[].mlflow_url": "address of the MLflow server; null without one",
+            "environments[].mlflow_healthy": "whether it answers; null without one",
+            "environments[].expires": "the last day, from `bootstrap.toml`; null without one",
+            "environments[].expired": "whether that day is past; null without one",
+            "environments[].drift": "with `--drift`: a list of what differs, in words; else null",
+            "environments[].why": "why the state is not `up`, where that is known; else null",
+        },
+    ),
+    Sample(
+        "output --env stag --json",
+        {"bootstrap.workflows.project.Project.require_record": _RECORD},
+        _OUTPUT,
+        note="Exactly these keys, and no secret among them.",
+    ),
+    Sample(
+        "down --env stag --yes --json",
+        {"bootstrap.commands.down.down": Gone(_RECORD, [f"the S3 bucket {_RECORD.bucket}"], [])},
+        {
+            "env": "the environment",
+            "removed": "what was taken away, in words",
+            "left": "what is there all the same; then the exit code is 1",
+        },
+    ),
+    Sample(
+        "unlock --env stag --yes --json",
+        {
+            "bootstrap.commands.unlock.unlock": [
+                HeldLock("environment", StateLock("stag/environment.tfstate.tflock", "", "ana@laptop", "", ""))
+            ]
+        },
+        {
+            "env": "the environment",
+            "removed[].root": "whose state it was: `environment` or `members`",
+            "removed[].who": "who held the lock",
+        },
+        note="The list is empty if nothing was locked.",
+    ),
+    Sample(
+        "local start --json",
+        {
+            "bootstrap.workflows.local_servers.start": [
+                ServerStatus("AWS emulator", "running", "http://127.0.0.1:22440", 4711, _LOG)
+            ]
+        },
+        _SERVERS,
+    ),
+    Sample(
+        "local stop --yes --json",
+        {
+            "bootstrap.workflows.local_servers.what_stopping_loses": "",
+            "bootstrap.workflows.local_servers.stop": ["MLflow of stag", "the AWS emulator"],
+        },
+        {"stopped": "what was stopped; empty if nothing was running"},
+    ),
+    Sample(
+        "local status --json",
+        {"bootstrap.workflows.local_servers.status": [ServerStatus("AWS emulator", "stopped", None, None, _LOG)]},
+        _SERVERS,
+    ),
+)
+
+
+def render() -> str:
+    """Return the whole page."""
+    parts = [_OPENING, "## Commands\n", *_help_pages(), "## Exit codes\n", _exit_codes(), "## Variables\n"]
+    parts += _variables()
+    parts.append(_JSON)
+    parts += [_json_page(sample) for sample in _SAMPLES]
+    return "\n".join(parts)
+
+
+def _help_pages() -> Iterator[str]:
+    yield f"### bootstrap\n\n```text\n{help_text()}\n```\n"
+    for name in COMMANDS:
+        yield f"### bootstrap {name}\n\n```text\n{help_text(name)}\n```\n"
+        command = _command(name)
+        if isinstance(command, click.Group):
+            for inner in command.commands:
+                yield f"### bootstrap {name} {inner}\n\n```text\n{help_text(name, inner)}\n```\n"
+
+
+def help_text(*words: str) -> str:
+    """Return what `bootstrap WORDS --help` prints, at our fixed width."""
+    context = click.Context(cli, info_name="bootstrap", terminal_width=WIDTH, **cli.context_settings)
+    for word in words:
+        context = click.Context(_command(word, context), info_name=word, parent=context)
+    text = context.command.get_help(context)
+    return "\n".join(line.rstrip() for line in text.rstrip().splitlines())
+
+
+def _command(word: str, parent: click.Context | None = None) -> click.Command:
+    above = parent or click.Context(cli)
+    group = above.command
+    found = group.get_command(above, word) if isinstance(group, click.Group) else None
+    if found is None:
+        raise LookupError(f"there is no command {word}")
+    return found
+
+
+def _exit_codes() -> str:
+    rows = "\n".join(f"| {code} | {meaning} |" for code, meaning in _EXIT_CODES)
+    return f"| code | meaning |\n|---|---|\n{rows}\n"
+
+
+def _variables() -> Iterator[str]:
+    yield "What the tool reads from its surroundings. Nothing has to be set.\n"
+    for title, variables in _VARIABLES.items():
+        rows = "\n".join(f"| {name} | {meaning} |" for name, meaning in variables.items())
+        yield f"### {title}\n\n| variable | what it does |\n|---|---|\n{rows}\n"
+
+
+def _json_page(sample: Sample) -> str:
+    printed = _printed(sample)
+    paths = list(_described(json.loads(printed), sample.meanings))
+    if unused := set(sample.meanings) - set(paths):
+        raise LookupError(f"{sample.words} prints no {', '.join(sorted(unused))}")
+    rows = "\n".join(f"| `{path}` | {sample.meanings[path]} |" for path in paths)
+    note = f"\n{sample.note}\n" if sample.note else ""
+    table = f"| key | what it is |\n|---|---|\n{rows}\n"
+    return f"### bootstrap {sample.words}\n\n```json\n{printed.rstrip()}\n```\n\n{table}{note}"
+
+
+def _printed(sample: Sample) -> str:
+    """Run the command with the sample in place of its workflow, and return what it prints."""
+    project = Project(Path("my-course"), Spec.default("my-course"), {}, Path("home"))
+    with ExitStack() as stack:
+        stack.enter_context(mock.patch("bootstrap.commands.options.open_project", return_value=project))
+        for target, value in sample.returns.items():
+            stack.enter_context(mock.patch(target, return_value=value))
+        words = [*sample.words.split(), *sample.options]
+        result = CliRunner().invoke(cli, words, prog_name="bootstrap", catch_exceptions=False)
+    return result.stdout
+
+
+def _described(value: object, meanings: dict[str, str], path: str = "") -> Iterator[str]:
+    """Yield the paths that are described, in the order of the document; a key without a description is an error."""
+    inside = any(known.startswith((f"{path}.", f"{path}[]")) for known in meanings) if path else True
+    if isinstance(value, dict) and inside:
+        for key, inner in value.items():
+            yield from _described(inner, meanings, f"{path}.{key}" if path else key)
+    elif isinstance(value, list) and inside:
+        yield from _described(value[0], meanings, f"{path}[]")
+    else:
+        if path not in meanings:
+            raise LookupError(f"nothing says what {path} is")
+        yield path
+
+
+def main() -> int:
+    """Write or check the page; return the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if the page is out of date")
+    check = parser.parse_args().check
+    text = render()
+    if not check:
+        PAGE.write_text(text, encoding="utf-8", newline="\n")
+        return 0
+    if PAGE.is_file() and PAGE.read_text(encoding="utf-8") == text:
+        return 0
+    sys.stderr.write("docs/reference.md is out of date: run `python docs/generate_reference.py`.\n")
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,250 @@
+"""Killed, interrupted, run twice at once, locked out, robbed of its servers: the next `up` brings it right again.
+
+Nothing here waits for a time to pass: each test waits until the command has come to a certain point.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import urllib.request
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import psutil
+import pytest
+
+from .course import Course, Done, ended, events, laptop, wait_for
+
+pytestmark = pytest.mark.e2e
+
+UP = ("up", "--env", "stag", "--local", "--yes")
+BUCKET = "module.storage.aws_s3_bucket.this"
+
+
+def emulator_is_recorded(course: Course) -> bool:
+    return (course.work / "local" / "emulator.json").is_file()
+
+
+def terraform_begins(course: Course) -> bool:
+    return ("apply_start", BUCKET) in applied(course)
+
+
+def bucket_is_there(course: Course) -> bool:
+    return ("apply_complete", BUCKET) in applied(course)
+
+
+def key_is_written(course: Course) -> bool:
+    return (course.home / ".aws" / "credentials").is_file()
+
+
+def applied(course: Course) -> list[tuple[str, str]]:
+    return events(course.work / "envs" / "stag" / "infra" / "environment" / "logs" / "apply.jsonl")
+
+
+def converges(course: Course) -> Done:
+    """Run `up` twice: the first mends, the second finds nothing to do. Returns the first."""
+    mended = course.up()
+    assert "'stag' is up on this laptop" in mended.out
+    assert course.up().out.startswith("No changes: 'stag' is up on this laptop and works.")
+    assert course.users("stag") == ["course.stag.ci"]
+    assert len(keys_of_ci(course)) <= 2
+    locks = [key for key in course.keys(course.state_bucket) if key.endswith(".tflock")]
+    assert locks == []
+    servers = course.argv_of_processes()
+    assert len([argv for argv in servers if "moto.server" in argv]) == 1, servers
+    assert len([argv for argv in servers if " mlflow server " in argv]) == 1, servers
+    return mended
+
+
+def keys_of_ci(course: Course) -> list[str]:
+    listed = course.operator().client("iam").list_access_keys(UserName="course.stag.ci")["AccessKeyMetadata"]
+    return [key["AccessKeyId"] for key in listed]
+
+
+class TestKilled:
+    """`kill -9`, as the kernel does it when memory runs out."""
+
+    @pytest.mark.parametrize(
+        ("moment", "with_terraform"),
+        [
+            pytest.param(emulator_is_recorded, False, id="while the emulator starts"),
+            pytest.param(terraform_begins, False, id="while Terraform works on"),
+            pytest.param(bucket_is_there, True, id="with its Terraform, half the resources made"),
+            pytest.param(key_is_written, False, id="with the key in the profile and no record of it"),
+        ],
+    )
+    def test_the_next_up_converges(
+        self, course: Course, moment: Callable[[Course], bool], with_terraform: bool
+    ) -> None:
+        started = course.begin(*UP)
+        wait_for(lambda: moment(course), during=started)
+        assert started.kill(with_terraform=with_terraform).code == -9
+        had_key = course.profiles() and keys_of_ci(course)
+        mended = converges(course)
+        assert "The last `up` did not end; going on from what it left." in mended.err
+        if had_key:
+            assert keys_of_ci(course) == had_key
+
+    def test_even_if_the_next_command_is_down(self, course: Course) -> None:
+        started = course.begin(*UP)
+        wait_for(lambda: bucket_is_there(course), during=started)
+        started.kill(with_terraform=True)
+        assert "nothing of it is left" in course.bootstrap("down", "--env", "stag", "--yes").out
+        assert not course.work.exists()
+        assert not (course.home / ".aws").exists()
+        assert course.argv_of_processes() == []
+
+
+class TestInterrupted:
+    """Ctrl-C, which the terminal sends to the whole group."""
+
+    def test_while_terraform_applies(self, course: Course) -> None:
+        started = course.begin(*UP)
+        wait_for(lambda: terraform_begins(course), during=started)
+        started.interrupt()
+        done = ended(started, 130)
+        assert "Interrupted. Run the same command again to go on from here." in done.err
+        assert [
+            argv for argv in course.argv_of_processes() if argv.startswith("terraform") or "/terraform " in argv
+        ] == []
+        converges(course)
+
+    def test_while_it_waits_for_another_run(self, course: Course) -> None:
+        first = course.begin("plan", "--env", "stag", "--local")
+        wait_for((course.work / "envs" / "stag" / "run.json").is_file, during=first)
+        second = course.begin("plan", "--env", "stag", "--local")
+        try:
+            wait_for(lambda: "waiting for it to end" in second.err, during=second)
+            second.interrupt()
+            ended(second, 130)
+        finally:
+            ended(first, 3)
+
+
+def test_an_up_and_a_down_that_wait_for_a_down(course: Course) -> None:
+    course.up()
+    first = course.begin("down", "--env", "stag", "--yes")
+    wait_for((course.work / "envs" / "stag" / "run.json").is_file, during=first)
+    second = course.begin("down", "--env", "stag", "--yes")
+    third = course.begin(*UP)
+    ended(first, 0)
+    told = second.wait()
+    ended(third, 0)
+    # Whichever of them came first: there was nothing to take down any more, or the new one went too.
+    if told.code == 0:
+        assert not course.work.exists()
+    else:
+        assert "The environment 'stag' is not up in" in told.err
+        assert course.up().out.startswith("No changes")
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Course, list[Done]]]:
+    """Return a laptop where two `up` were started at once, and what they said."""
+    with laptop(tmp_path_factory.mktemp("standing")) as course:
+        started = [course.begin(*UP), course.begin(*UP)]
+        yield course, [one.wait() for one in started]
+
+
+class TestStanding:
+    """What happens to an environment that stands."""
+
+    @pytest.fixture
+    def course(self, both: tuple[Course, list[Done]]) -> Course:
+        """Return the laptop with `stag` up and its emulator running, whatever the test before this one did."""
+        course, _ = both
+        (found,) = course.bootstrap("status", "--json").json()["environments"]
+        if found["state"] != "up":
+            course.up()
+        return course
+
+    def test_of_two_at_once_one_waits_and_says_for_whom(self, both: tuple[Course, list[Done]]) -> None:
+        _, done = both
+        assert [one.code for one in done] == [0, 0], "\n".join(one.said for one in done)
+        waited = [one for one in done if "is working on 'stag' in this folder; waiting for it to end" in one.err]
+        assert len(waited) == 1
+        assert waited[0].out.startswith("No changes: 'stag' is up on this laptop and works.")
+
+    def test_a_lock_of_somebody_elses_is_named_and_can_be_removed(self, course: Course) -> None:
+        lock = {
+            "ID": "0d9ab2f4-3d0c-4c4e-9d3c-1a2b3c4d5e6f",
+            "Operation": "OperationTypeApply",
+            "Info": "",
+            "Who": "ana@elsewhere",
+            "Version": "1.11.4",
+            "Created": "2026-03-01T09:30:00.000000001Z",
+            "Path": f"{course.state_bucket}/stag/members.tfstate",
+        }
+        key = "stag/members.tfstate.tflock"
+        s3 = course.operator().client("s3")
+        s3.put_object(Bucket=course.state_bucket, Key=key, Body=json.dumps(lock).encode())
+        refused = course.bootstrap(*UP, code=1)
+        assert "`members` is locked by ana@elsewhere since 2026-03-01" in refused.err
+        assert "bootstrap unlock" in refused.err
+        assert key in course.keys(course.state_bucket)
+
+        removed = course.bootstrap("unlock", "--env", "stag", "--yes")
+        assert "members: held by ana@elsewhere, since 2026-03-01" in removed.err
+        assert "Removed 1 lock(s)." in removed.out
+        assert course.bootstrap("unlock", "--env", "stag", "--yes").out == "'stag' is not locked.\n"
+        course.up()
+
+    def test_an_emulator_that_is_gone_is_noticed_and_built_again(self, course: Course) -> None:
+        run = log_run(course)
+        process = psutil.Process(course.emulator()["pid"])
+        process.kill()
+        psutil.wait_procs([process], timeout=10)
+        (found,) = course.bootstrap("status", "--json").json()["environments"]
+        assert (found["state"], found["why"]) == ("lost", "the emulator is not running")
+        assert "stag: the emulator is not running" in course.bootstrap("status").out
+
+        mended = converges(course)
+        assert "The emulator was restarted since the last `up` and has lost what it held in memory" in mended.err
+        assert run in runs(course)
+        assert course.keys(course.bucket) == ["dataset/", "dvc/", "members/", "mlflow/"]
+
+    def test_stop_and_start_keep_what_mlflow_knows(self, course: Course) -> None:
+        run = log_run(course)
+        stopped = course.bootstrap("local", "stop", "--yes")
+        assert stopped.out == "Stopped: MLflow of stag, the AWS emulator.\n"
+        assert course.argv_of_processes() == []
+        again = course.bootstrap("local", "start", "--json")
+        assert "The emulator is new and empty." in again.err
+        servers = again.json()["servers"]
+        assert [(one["name"], one["state"]) for one in servers] == [
+            ("AWS emulator", "running"),
+            ("MLflow (stag)", "running"),
+        ]
+        assert run in runs(course)
+
+
+def mlflow(course: Course, path: str, body: dict[str, object]) -> dict[str, Any]:
+    """Ask MLflow as `ci`, with what stands in `.env`."""
+    settings = course.dotenv()
+    login = f"{settings['MLFLOW_TRACKING_USERNAME']}:{settings['MLFLOW_TRACKING_PASSWORD']}"
+    request = urllib.request.Request(  # noqa: S310 - loopback
+        f"{settings['MLFLOW_TRACKING_URI']}/api/2.0/mlflow/{path}",
+        data=json.dumps(body).encode(),
+        headers={
+            "Content-Type": "application/json",
+            "Authorization": f"Basic {base64.b64encode(login.encode()).decode()}",
+        },
+    )
+    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=30) as answer:
+        found = json.load(answer)
+    assert isinstance(found, dict)
+    return found
+
+
+def log_run(course: Course) -> str:
+    """Make a run in MLflow; return its id."""
+    run = str(mlflow(course, "runs/create", {"experiment_id": "0"})["run"]["info"]["run_id"])
+    assert re.fullmatch(r"[0-9a-f]{32}", run)
+    return run
+
+
+def runs(course: Course) -> list[str]:
+    """Return the ids of MLflow's runs."""
+    return [run["info"]["run_id"] for run in mlflow(course, "runs/search", {"experiment_ids": ["0"]}).get("runs", [])]
