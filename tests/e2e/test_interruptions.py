@@ -163,7 +163,8 @@ class TestStanding:
     def test_of_two_at_once_one_waits_and_says_for_whom(self, both: tuple[Course, list[Done]]) -> None:
         _, done = both
         assert [one.code for one in done] == [0, 0], "\n".join(one.said for one in done)
-        waited = [one for one in done if "is working on 'stag' in this folder; waiting for it to end" in one.err]
+        whose = r"`up` \(process \d+, since [\d:]+\) is working on 'stag' in this folder; waiting for it to end"
+        waited = [one for one in done if re.search(whose, one.err)]
         assert len(waited) == 1
         assert waited[0].out.startswith("No changes: 'stag' is up on this laptop and works.")
 
