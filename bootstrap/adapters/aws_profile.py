@@ -146,6 +146,10 @@ class AwsFiles:
         """Return the endpoint that `write` put there, or None."""
         return self._values(self.config, f"profile {name}", owner).get(_ENDPOINT)
 
+    def region(self, name: str, owner: str) -> str | None:
+        """Return the region that `write` put there, or None."""
+        return self._values(self.config, f"profile {name}", owner).get("region")
+
     def owner_of(self, name: str) -> str | None:
         """Return the environment of ours that wrote this profile; None: no such profile, or the user's."""
         for path, headers in self._headers(name).items():

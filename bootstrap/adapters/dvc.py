@@ -160,9 +160,11 @@ def _load(repository: Path) -> Any:
         first = error.errors[0] if getattr(error, "errors", None) else error
         line = getattr(first, "line_number", None)
         where = f"{path}:{line}" if line else str(path)
+        # Its own words quote the line, which may hold a key.
         raise ConfigError(
-            f"{where}: DVC could not read this either: {first}", hint="Mend that line; nothing was changed."
-        ) from error
+            f"{where}: DVC cannot read this line: it is neither a [section] nor `key = value`.",
+            hint="Mend that line; nothing was changed.",
+        ) from None
 
 
 def _dump(config: Any) -> str:

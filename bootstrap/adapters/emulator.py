@@ -14,7 +14,7 @@ from bootstrap.adapters import servers
 from bootstrap.adapters.process import Call
 from bootstrap.errors import ToolMissing
 
-NAME = "The AWS emulator"
+NAME = "the AWS emulator"
 # The account id of everything in moto. https://docs.getmoto.org/en/latest/docs/multi_account.html
 ACCOUNT = "123456789012"
 _READY_PATH = "/moto-api/"

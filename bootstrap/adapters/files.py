@@ -155,7 +155,7 @@ def locked(path: Path, timeout: float = 30) -> Iterator[None]:
             lock.acquire()
         except filelock.Timeout:
             raise BootstrapError(
-                f"another bootstrap has been working on {path} for {timeout:g} seconds",
+                f"Another bootstrap has been working on {path} for {timeout:g} seconds.",
                 hint="Wait until it has ended, then run again.",
             ) from None
         except (OSError, NotImplementedError) as error:
@@ -167,7 +167,7 @@ def locked(path: Path, timeout: float = 30) -> Iterator[None]:
             lock.release()
         return
     raise BootstrapError(
-        f"no lock can be had for {path}: neither your state folder nor the temporary one can be written",
+        f"No lock can be had for {path}: neither your state folder nor the temporary one can be written.",
         hint="Make one of them writable, for instance by setting TMPDIR, then run again.",
     ) from refusal
 

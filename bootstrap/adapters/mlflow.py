@@ -20,7 +20,7 @@ from bootstrap.adapters.files import write_atomic
 from bootstrap.adapters.process import Call
 from bootstrap.errors import BootstrapError
 
-NAME = "The MLflow server"
+NAME = "the MLflow server"
 ADMIN = "admin"
 DEFAULT_EXPERIMENT = "0"
 _READY_PATH = "/health"

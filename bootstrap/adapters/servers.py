@@ -87,7 +87,9 @@ def wait_until_ready(
             stop(server.process)
             tail = "\n".join(_tail(log))
             what = "ended at once" if died else f"did not answer within {timeout:.0f} seconds"
-            raise BootstrapError(f"{name} {what}. The end of {log}:\n{tail}", hint="Run the same command again.")
+            raise BootstrapError(
+                f"{name[0].upper()}{name[1:]} {what}. The end of {log}:\n{tail}", hint="Run the same command again."
+            )
         sleep(_POLL_SECONDS)
 
 

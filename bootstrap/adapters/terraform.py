@@ -9,13 +9,17 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bootstrap.adapters.files import locked
 from bootstrap.adapters.process import Call, Job, Jobs, ProcessId
 from bootstrap.core.stream import Stream
 from bootstrap.errors import StateLocked, TerraformFailed, ToolMissing
+
+_DOWNLOAD_SECONDS = 1800.0
 
 Progress = Callable[[str], None]
 
@@ -47,12 +51,16 @@ class Backend:
 
 @dataclass
 class Terraform:
-    """One Terraform program with the environment it runs in; serves any number of roots side by side."""
+    """One Terraform program with the environment it runs in; serves any number of roots side by side.
+
+    `mirror` holds the provider unpacked; without one it is downloaded into `plugin_cache`, once for all roots.
+    """
 
     binary: Path
     environ: Mapping[str, str]
     mirror: Path | None
     jobs: Jobs
+    plugin_cache: Path | None = None
     looked_in: tuple[Path, ...] = ()
     patient_roots: frozenset[str] = frozenset()
     unlock_command: str = "bootstrap unlock"
@@ -75,7 +83,8 @@ class Terraform:
             options["backend_config"] = backend.settings()
         if self.mirror is not None:
             options["plugin_dir"] = str(self.mirror)
-        stream, code = self._follow(root, "init", options, ())
+        with self._plugin_cache():
+            stream, code = self._follow(root, "init", options, ())
         if code != 0:
             said = " ".join(d.text() for d in stream.errors).lower()
             if self.mirror is None and any(mark in said for mark in _UNREACHABLE):
@@ -87,6 +96,19 @@ class Terraform:
                     "or name its folder in BOOTSTRAP_TF_MIRROR.",
                 )
             raise self._failure("init", stream, root)
+
+    @contextmanager
+    def _plugin_cache(self) -> Iterator[None]:
+        """Hold the cache while Terraform may write into it: it does not do that for itself.
+
+        https://developer.hashicorp.com/terraform/cli/config/config-file#provider-plugin-cache
+        """
+        if self.mirror is not None or self.plugin_cache is None:
+            yield
+            return
+        self.plugin_cache.mkdir(parents=True, exist_ok=True)
+        with locked(self.plugin_cache, timeout=_DOWNLOAD_SECONDS):
+            yield
 
     def plan(self, root: Path, out: Path, *, destroy: bool = False) -> Stream:
         """Work out what would change and keep the plan in `out`. Raises TerraformFailed, StateLocked."""

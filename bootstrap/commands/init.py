@@ -9,6 +9,8 @@ import click
 
 from bootstrap.commands import options
 from bootstrap.core.names import slugify
+from bootstrap.core.spec import FILE_NAME
+from bootstrap.errors import UsageError
 from bootstrap.workflows.init import run_init
 
 _DEFAULT_REGION = "us-east-1"
@@ -40,7 +42,7 @@ def command(
     Asks for what is not given as an option, if somebody is there to answer. Overwrites nothing.
     """
     options.set_up_logging(verbose)
-    folder = config.parent if config is not None else Path.cwd()
+    folder = _folder(config)
     ask = sys.stdin.isatty() and not yes
     writes = run_init(
         folder,
@@ -54,6 +56,18 @@ def command(
     for write in writes:
         click.echo(f"{write.what:<12} {folder / write.path}")
     click.echo("\nNext:\n  bootstrap up --env stag --local")
+
+
+def _folder(config: Path | None) -> Path:
+    if config is None:
+        return Path.cwd()
+    if config.is_dir():
+        return config
+    if config.name != FILE_NAME:
+        raise UsageError(
+            f"`init` writes files named {FILE_NAME}, not {config.name}.", hint="Name a folder with --config."
+        )
+    return config.parent
 
 
 def _answer(question: str, given: str | None, default: str, ask: bool) -> str:

@@ -8,6 +8,7 @@ import click
 
 from bootstrap import ui
 from bootstrap.commands import options
+from bootstrap.errors import Declined
 from bootstrap.workflows import local_servers
 
 
@@ -48,7 +49,7 @@ def stop(config: Path | None, as_json: bool, yes: bool, verbose: bool) -> None:
         click.echo(f"The emulator holds everything in memory. Stopping it loses {loses}.", err=True)
         click.echo("`bootstrap up --local` builds the environments again, without the files.", err=True)
         if not ui.confirm("Stop it?", yes=yes):
-            raise click.Abort
+            raise Declined("Nothing was stopped.")
     stopped = local_servers.stop(project)
     if as_json:
         options.print_json({"stopped": stopped})

@@ -43,9 +43,11 @@ def down(project: Project, env: str, profile: str | None, story: Story, confirm:
             f"'{env}' is protected.",
             hint=f"Set protected = false at {project.spec.where('environments', env, 'protected')} first.",
         )
-    laptop = laptops.look_around(project)
     jobs = Jobs()
     with guarded(project.env_folder(env), env, "down", story) as run, Side(jobs, story) as side:
+        # The run that we may have waited for has changed both.
+        record = project.require_record(env)
+        laptop = laptops.look_around(project)
         place = reach(project, record, profile, story)
         steps: list[Step] = []
         provisioner = None
@@ -66,8 +68,9 @@ def down(project: Project, env: str, profile: str | None, story: Story, confirm:
         if provisioner is not None and place is not None:
             left = _destroy(provisioner, planned, place, record, side, story)
         removed += _clean_laptop(project, laptop, record)
-    if not left:
-        _forget(project, env)
+        if not left:
+            shutil.rmtree(project.env_folder(env), ignore_errors=True)
+        project.tidy(env)
     return Gone(record, removed, left)
 
 
@@ -144,10 +147,3 @@ def _clean_laptop(project: Project, laptop: Laptop, record: Record) -> list[str]
 
 def _is_last_local(project: Project, record: Record) -> bool:
     return not any(r.target == "local" and r.env != record.env for r in project.recorded())
-
-
-def _forget(project: Project, env: str) -> None:
-    """Remove what we remembered; with the last environment, all of our folder."""
-    shutil.rmtree(project.env_folder(env), ignore_errors=True)
-    if not project.recorded() and local.running_emulator(project) is None:
-        shutil.rmtree(project.work, ignore_errors=True)

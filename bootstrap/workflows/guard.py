@@ -9,11 +9,13 @@ from __future__ import annotations
 import json
 import socket
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bootstrap.adapters import process
 from bootstrap.adapters.files import read_text, write_atomic
@@ -21,8 +23,13 @@ from bootstrap.adapters.process import ProcessId
 from bootstrap.errors import BootstrapError, StateLocked, TerraformFailed
 from bootstrap.workflows.story import Story
 
+if TYPE_CHECKING:
+    from filelock import FileLock
+
 _WAIT_SECONDS = 600.0
 _POLL_SECONDS = 0.2
+# A run that has only just taken the lock is about to write down who it is.
+_QUIET_SECONDS = 0.5
 # A killed Terraform goes on to finish its applies; the slowest resource takes about a minute.
 _ORPHAN_SECONDS = 600.0
 _CLOCK_SLACK = timedelta(seconds=5)
@@ -89,12 +96,11 @@ def guarded(folder: Path, env: str, command: str, story: Story) -> Iterator[Run]
     trace = folder / "run.json"
     lock = FileLock(folder / "run.lock", mode=0o600)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock.acquire(timeout=0)
+        _hold(lock, folder, _QUIET_SECONDS)
     except Timeout:
         story.note(f"{_holder(trace)} is working on '{env}' in this folder; waiting for it to end …")
         try:
-            lock.acquire(timeout=_WAIT_SECONDS, poll_interval=_POLL_SECONDS)
+            _hold(lock, folder, _WAIT_SECONDS)
         except Timeout as error:
             raise BootstrapError(
                 f"{_holder(trace)} has held '{env}' for more than {_WAIT_SECONDS / 60:.0f} minutes.",
@@ -117,6 +123,18 @@ def guarded(folder: Path, env: str, command: str, story: Story) -> Iterator[Run]
         raise
     finally:
         lock.release()
+
+
+def _hold(lock: FileLock, folder: Path, seconds: float) -> None:
+    """Take the lock. A `down` that ends takes the folder away, lock and all: then it is made anew."""
+    deadline = time.monotonic() + seconds
+    while True:
+        folder.mkdir(parents=True, exist_ok=True)
+        with suppress(FileNotFoundError):
+            lock.acquire(timeout=max(0.0, deadline - time.monotonic()), poll_interval=_POLL_SECONDS)
+            if Path(lock.lock_file).exists():
+                return
+            lock.release()
 
 
 def _after(before: dict[str, object] | None, trace: Path, command: str, story: Story) -> Run:

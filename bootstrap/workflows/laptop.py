@@ -85,21 +85,21 @@ def steps(laptop: Laptop, record: Record, key_works: bool) -> list[Step]:
     """Say what of it is missing or would change."""
     found: list[Step] = []
     profile = record.aws_profile
-    endpoint = laptop.files.endpoint(profile, record.owner)
+    written = laptop.files.region(profile, record.owner), laptop.files.endpoint(profile, record.owner)
     if laptop.files.read_key(profile, record.owner) is None:
         found.append(Step("create", "laptop", f"the AWS profile {profile}"))
-    elif not key_works or endpoint != record.endpoint_url:
+    elif not key_works or written != (record.region, record.endpoint_url):
         found.append(Step("update", "laptop", f"the AWS profile {profile}"))
     if laptop.dvc_repository is not None or (laptop.top is not None and dvc.is_installed(laptop.git.environ)):
         if laptop.dvc_repository is None:
             found.append(Step("create", "laptop", f"a DVC repository in {laptop.dvc_place} (dvc init)"))
         if laptop.dvc_repository is None or not dvc.is_written(laptop.dvc_repository, _remote(record)):
             found.append(Step("create", "laptop", f"the DVC remote {record.env} → {record.dvc_remote_url}"))
-    written = dotenv.read(laptop.env_file, record.owner)
-    expected = env_values(record, written.get("MLFLOW_TRACKING_PASSWORD"))
-    if not written:
+    settings = dotenv.read(laptop.env_file, record.owner)
+    expected = env_values(record, settings.get("MLFLOW_TRACKING_PASSWORD"))
+    if not settings:
         found.append(Step("create", "laptop", f"a block of settings in {laptop.env_file.name} (ignored by git)"))
-    elif written != expected:
+    elif settings != expected:
         found.append(Step("update", "laptop", f"the block of settings in {laptop.env_file.name}"))
     return found
 

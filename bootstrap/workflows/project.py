@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,10 +10,9 @@ from pathlib import Path
 from bootstrap.adapters.files import read_text, write_atomic
 from bootstrap.core.names import slugify
 from bootstrap.core.record import Record, parse_record
-from bootstrap.core.spec import Spec, parse_spec
+from bootstrap.core.spec import FILE_NAME, Environment, Spec, parse_spec
 from bootstrap.errors import BootstrapError, ConfigError
 
-CONFIG = "bootstrap.toml"
 WORK = ".bootstrap"
 
 
@@ -64,12 +64,26 @@ class Project:
         names = sorted(path.name for path in envs.iterdir() if path.is_dir()) if envs.is_dir() else []
         return [record for name in names if (record := self.record(name)) is not None]
 
+    def tidy(self, env: str) -> None:
+        """Remove what a look at an environment left, if it is not up; with the last one, all of our folder."""
+        folder = self.env_folder(env)
+        if self.record(env) is None and not (folder / "mlflow").exists():
+            shutil.rmtree(folder, ignore_errors=True)
+        envs = self.work / "envs"
+        if not (envs.is_dir() and any(envs.iterdir())) and not (self.local / "emulator.json").exists():
+            shutil.rmtree(self.work, ignore_errors=True)
+
     def as_recorded(self, record: Record) -> Project:
         """Return the project under the name and in the region that an environment was brought up with.
 
-        What is up is looked at and taken down as what it is, even if bootstrap.toml was changed since.
+        What is up is looked at and taken down as what it is, even if bootstrap.toml was changed since, or names the
+        environment no more.
         """
-        spec = self.spec.model_copy(update={"project": record.project, "region": record.region})
+        environments = self.spec.environments
+        if environments and record.env not in environments:
+            environments = {**environments, record.env: Environment().named(record.env)}
+        changed = {"project": record.project, "region": record.region, "environments": environments}
+        spec = self.spec.model_copy(update=changed)
         return replace(self, spec=spec)
 
     def require_record(self, env: str) -> Record:
@@ -96,7 +110,7 @@ def open_project(start: Path, config: Path | None, environ: Mapping[str, str], h
         # The folder may have been renamed since; what is up here keeps its name.
         return project.as_recorded(up[0]) if (up := project.recorded()) else project
     if path.is_dir():
-        path = path / CONFIG
+        path = path / FILE_NAME
     text = read_text(path)
     if text is None:
         raise ConfigError(f"There is no {path}.", hint="`bootstrap init` writes one.")
@@ -105,4 +119,4 @@ def open_project(start: Path, config: Path | None, environ: Mapping[str, str], h
 
 
 def _nearest(start: Path) -> Path | None:
-    return next((path for folder in (start, *start.parents) if (path := folder / CONFIG).is_file()), None)
+    return next((path for folder in (start, *start.parents) if (path := folder / FILE_NAME).is_file()), None)

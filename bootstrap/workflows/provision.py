@@ -15,7 +15,7 @@ from bootstrap.adapters.process import Jobs
 from bootstrap.adapters.terraform import Backend, Terraform, environment_for
 from bootstrap.adapters.terraform_folder import RootFolder
 from bootstrap.adapters.terraform_install import find_terraform
-from bootstrap.adapters.terraform_mirror import find_mirror, platform_tag, search_places
+from bootstrap.adapters.terraform_mirror import find_mirror, platform_tag, search_places, wanted
 from bootstrap.assets import INFRA
 from bootstrap.core.names import CI_MEMBER, STATE, Names
 from bootstrap.core.spec import Spec
@@ -84,6 +84,7 @@ class Tools:
 
     binary: Path
     mirror: Path | None
+    plugin_cache: Path
     looked_in: tuple[Path, ...]
 
 
@@ -93,9 +94,15 @@ def find_tools(project: Project, story: Story) -> Tools:
 
     cache = user_cache_path("bootstrap", appauthor=False)
     places = (project.environ, project.home, project.folder)
+    binary = find_terraform(project.environ, cache, platform_tag(), story.say)
+    mirror = find_mirror(*places, PROVIDER_VERSION)
+    plugins = Path(project.environ.get("TF_PLUGIN_CACHE_DIR") or cache / "terraform-plugins")
+    if mirror is None and not any(plugins.glob(wanted(PROVIDER_VERSION))):
+        story.say("Terraform downloads the AWS provider first: several hundred MB, once for this machine …")
     return Tools(
-        binary=find_terraform(project.environ, cache, platform_tag(), story.say),
-        mirror=find_mirror(*places, PROVIDER_VERSION),
+        binary=binary,
+        mirror=mirror,
+        plugin_cache=plugins,
         looked_in=tuple(search_places(*places)),
     )
 
@@ -105,10 +112,15 @@ def prepare(
 ) -> Provisioner:
     """Lay out the roots for one environment and write their inputs."""
     env = place.names.env
+    extra = place.terraform_environment(project)
+    if tools.mirror is None:
+        # We keep no lock file from which Terraform could know that what is in the cache is what it wants.
+        extra |= {"TF_PLUGIN_CACHE_DIR": str(tools.plugin_cache), "TF_PLUGIN_CACHE_MAY_BREAK_DEPENDENCY_LOCK_FILE": "1"}
     terraform = Terraform(
         binary=tools.binary,
-        environ=environment_for(project.environ, place.terraform_environment(project)),
+        environ=environment_for(project.environ, extra),
         mirror=tools.mirror,
+        plugin_cache=tools.plugin_cache,
         jobs=jobs,
         looked_in=tools.looked_in,
         patient_roots=_PATIENT_ROOTS,
@@ -208,6 +220,7 @@ def finish(provisioner: Provisioner, side: Side, name: str, pending: Pending) ->
     if pending.applied is not None:
         return pending.applied
     if not pending.planned.result().changes:
+        provisioner.root(name).plan_file.unlink(missing_ok=True)
         return pending.planned
     return side.start(partial(provisioner.apply, name, pending.report))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -17,6 +18,8 @@ from bootstrap.workflows.project import Project
 from bootstrap.workflows.story import Story
 
 _ENDPOINTS = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3")
+# The ARN of a user that `Names.iam_user` named, on the path of `Names.iam_path`.
+_MEMBER = re.compile(r":user/([a-z0-9-]+)/([a-z0-9-]+)/\1\.\2\.")
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -55,12 +58,13 @@ def open_place(project: Project, env: str, kind: Target, profile: str | None, st
     if kind == "local":
         emulator = local.ensure_emulator(project, story, port=_port_before(project.record(env)))
         return at_emulator(project, env, emulator)
+    profile = profile or _profile_before(project, env)
     refuse_member_profile(project, profile)
     aws = Aws(region=project.spec.region, profile=profile)
     caller = aws.caller()
-    if f":user/{project.spec.project}/" in caller.arn:
+    if _MEMBER.search(caller.arn):
         raise BootstrapError(
-            f"You are signed in as {caller.arn}, a member of this project. Members cannot administer it.",
+            f"You are signed in as {caller.arn}, a member of an environment. Members cannot administer one.",
             hint="Sign in as yourself: name your own profile with --profile.",
         )
     endpoints = [value for name in _ENDPOINTS if (value := project.environ.get(name))]
@@ -89,7 +93,7 @@ def reach(project: Project, record: Record, profile: str | None, story: Story) -
     if record.target == "local":
         emulator = local.running_emulator(project)
         return at_emulator(project, record.env, emulator) if emulator else None
-    place = open_place(project, record.env, "aws", profile or record.operator_profile, story)
+    place = open_place(project, record.env, "aws", profile, story)
     if place.names.account != record.account_id:
         raise BootstrapError(
             f"'{record.env}' is in the AWS account {record.account_id}; you are signed in to {place.names.account}.",
@@ -100,7 +104,7 @@ def reach(project: Project, record: Record, profile: str | None, story: Story) -
 
 def refuse_member_profile(project: Project, profile: str | None) -> None:
     """Raise BootstrapError if the operator's profile is one that this tool wrote for a member."""
-    name = profile or project.environ.get("AWS_PROFILE")
+    name = profile or project.environ.get("AWS_PROFILE") or project.environ.get("AWS_DEFAULT_PROFILE")
     if not name:
         return
     owner = AwsFiles.of(project.environ, project.home).owner_of(name)
@@ -137,6 +141,14 @@ def require_same(project: Project, env: str, kind: Target) -> None:
                 f"{project.spec.where(key)}: {key} is '{now}', but '{env}' is up with {key} '{then}'.",
                 hint=f"Write '{then}' again. To move: {first.lower()}",
             )
+
+
+def _profile_before(project: Project, env: str) -> str | None:
+    """Return the profile that was named for this environment, unless the shell says who to be now."""
+    if any(project.environ.get(name) for name in ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_ACCESS_KEY_ID")):
+        return None
+    record = project.record(env)
+    return record.operator_profile if record else None
 
 
 def _port_before(record: Record | None) -> int | None:

@@ -62,14 +62,16 @@ def preview(project: Project, request: Request, story: Story) -> Plan:
 
     Raises any BootstrapError that `up` would meet before its first change.
     """
-    tools, laptop = _before_anything(project, request, story)
+    tools = _before_anything(project, request, story)
     project.make_work()
     jobs = Jobs()
     with (
         guarded(project.env_folder(request.env), request.env, "plan", story) as run,
+        _tidied(project, request.env),
         Side(jobs, story) as side,
         _borrowed_place(project, request, story) as place,
     ):
+        laptop = _look_again(project)
         has_state = buckets.exists(place.aws, place.names.state_bucket, place.names.account)
         folder = "infra" if has_state else _PREVIEW
         try:
@@ -92,11 +94,16 @@ def up(project: Project, request: Request, story: Story, confirm: Confirm, *, su
     `confirm` is asked with the plan unless there is nothing to do; `sure` says that the answer is yes anyway, so that
     nothing has to wait for it. Raises Declined on a no, and any other BootstrapError.
     """
-    tools, laptop = _before_anything(project, request, story)
+    tools = _before_anything(project, request, story)
     project.make_work()
     jobs = Jobs()
-    with guarded(project.env_folder(request.env), request.env, "up", story) as run, Side(jobs, story) as side:
+    with (
+        guarded(project.env_folder(request.env), request.env, "up", story) as run,
+        _tidied(project, request.env),
+        Side(jobs, story) as side,
+    ):
         side.start(warm_up)
+        laptop = _look_again(project)
         place = open_place(project, request.env, request.target, request.profile, story)
         settled = run.interrupted_since is None and _is_settled(project, place)
         made_state = not settled and _ensure_state(project, place, story)
@@ -148,6 +155,12 @@ def _ask(project: Project, prepared: Prepared, confirm: Confirm, *, made_state: 
         raise
 
 
+def _look_again(project: Project) -> Laptop:
+    """Look at this machine once more: the run that we may have waited for has changed it."""
+    project.make_work()
+    return laptops.look_around(project)
+
+
 def _is_settled(project: Project, place: Place) -> bool:
     record = project.record(place.names.env)
     instance = place.emulator.server.instance if place.emulator else None
@@ -165,7 +178,7 @@ def _careful_next_time(project: Project, env: str) -> Iterator[None]:
         raise
 
 
-def _before_anything(project: Project, request: Request, story: Story) -> tuple[Tools, Laptop]:
+def _before_anything(project: Project, request: Request, story: Story) -> Tools:
     """Find all that can be known to fail before anything is touched, and say what this version leaves out."""
     env = project.spec.environment(request.env)
     require_same(project, request.env, request.target)
@@ -182,10 +195,10 @@ def _before_anything(project: Project, request: Request, story: Story) -> tuple[
     laptops.check(laptop, profile(project.spec.project, env.name), owner, env.name)
     if shadowing := laptops.shadowing(project.environ):
         story.note(
-            f"{', '.join(shadowing)} in your shell wins over any AWS profile; `unset` it before you use "
+            f"Your shell sets {', '.join(shadowing)}, and that wins over any AWS profile. `unset` before you use "
             f"the profile {profile(project.spec.project, env.name)}."
         )
-    return provision.find_tools(project, story), laptop
+    return provision.find_tools(project, story)
 
 
 def _refuse_unsupported(project: Project, env: str, story: Story) -> None:
@@ -201,6 +214,15 @@ def _refuse_unsupported(project: Project, env: str, story: Story) -> None:
     if table.budget_usd is not None:
         where = project.spec.where("environments", env, "budget_usd")
         story.note(f"{where}: a budget alarm is not supported yet.")
+
+
+@contextmanager
+def _tidied(project: Project, env: str) -> Iterator[None]:
+    """Leave nothing behind of an environment that was only looked at; while it is held, or another run might begin."""
+    try:
+        yield
+    finally:
+        project.tidy(env)
 
 
 @contextmanager

@@ -161,7 +161,7 @@ def test_a_port_that_is_taken(emulator: Emulator) -> None:
         with pytest.raises(BootstrapError) as caught:
             emulator.start(port, os.environ)
     assert caught.value.message == (
-        f"Port {port} on 127.0.0.1, where The AWS emulator should listen, is taken by another program."
+        f"Port {port} on 127.0.0.1, where the AWS emulator should listen, is taken by another program."
     )
     assert "it moves to a free port" in caught.value.hint
     assert not emulator.record.exists()

@@ -256,7 +256,7 @@ def test_another_process_waits_by_whatever_name_it_knows_the_file(tmp_path: Path
     ) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"
-        with pytest.raises(BootstrapError, match="another bootstrap"), files.locked(link, timeout=0.1):
+        with pytest.raises(BootstrapError, match="Another bootstrap"), files.locked(link, timeout=0.1):
             pass
         with files.locked(tmp_path / "other", timeout=0.1):
             pass
@@ -283,5 +283,5 @@ def test_locks_move_to_the_temporary_folder_when_the_state_folder_cannot_be_made
     with files.locked(tmp_path / "f"):
         assert len(list((tmp_path / "tmp").glob("bootstrap-locks-*/*.lock"))) == 1
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "state"))
-    with pytest.raises(BootstrapError, match="no lock"), files.locked(tmp_path / "f"):
+    with pytest.raises(BootstrapError, match="No lock"), files.locked(tmp_path / "f"):
         pass

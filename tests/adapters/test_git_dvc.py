@@ -262,7 +262,7 @@ def test_a_file_that_dvc_cannot_read_either(repository: Path) -> None:
     for attempt in attempts:
         with pytest.raises(ConfigError) as caught:
             attempt()
-        assert caught.value.message.startswith(f"{dvc.config_path(repository)}:3: DVC could not read this either")
+        assert caught.value.message.startswith(f"{dvc.config_path(repository)}:3: DVC cannot read this line")
     assert text_of(repository) == broken
 
 

@@ -132,13 +132,13 @@ def is_empty(aws: Aws, bucket: str) -> bool:
 
 
 def count_objects(aws: Aws, bucket: str) -> tuple[int, int]:
-    """Return the number of current objects and their size together, in bytes."""
+    """Return the number of current files and their size together, in bytes; the empty folders do not count."""
     count = size = 0
     with explained(f"list bucket {bucket} (s3:ListBucket)"):
         for page in aws.client("s3").get_paginator("list_objects_v2").paginate(Bucket=bucket):
-            for entry in page.get("Contents", []):
-                count += 1
-                size += int(entry["Size"])
+            files = [entry for entry in page.get("Contents", []) if not entry["Key"].endswith("/")]
+            count += len(files)
+            size += sum(int(entry["Size"]) for entry in files)
     return count, size
 
 
