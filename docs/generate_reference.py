@@ -88,6 +88,8 @@ _VARIABLES = {
         "`TF_CLI_ARGS…`, `TF_VAR_…`, `TF_WORKSPACE`, `TF_DATA_DIR`, `TF_INPUT`, `TF_LOG_PATH`": "kept away from the "
         "Terraform that we run: they would change what it does",
         "`TF_CLI_CONFIG_FILE`": "passed on, if that file exists",
+        "`TF_PLUGIN_CACHE_DIR`, `TF_PLUGIN_CACHE_MAY_BREAK_DEPENDENCY_LOCK_FILE`": "where the provider is kept when it "
+        "has to be downloaded; the second is set to `1` then",
         "`GOGC`": "passed on; 400 if it is not set, which makes Terraform's provider a fifth quicker",
         "any other `TF_…`": "passed on",
     },
