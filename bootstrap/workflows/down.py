@@ -46,6 +46,8 @@ def down(project: Project, env: str, profile: str | None, story: Story, confirm:
     jobs = Jobs()
     with guarded(project.env_folder(env), env, "down", story) as run, Side(jobs, story) as side:
         # The run that we may have waited for has changed both.
+        if project.record(env) is None:
+            project.tidy(env)
         record = project.require_record(env)
         laptop = laptops.look_around(project)
         place = reach(project, record, profile, story)

@@ -20,6 +20,7 @@ from .course import Course, Done, ended, events, laptop, wait_for
 pytestmark = pytest.mark.e2e
 
 UP = ("up", "--env", "stag", "--local", "--yes")
+DOWN = ("down", "--env", "stag", "--yes")
 BUCKET = "module.storage.aws_s3_bucket.this"
 
 
@@ -87,15 +88,6 @@ class TestKilled:
         if had_key:
             assert keys_of_ci(course) == had_key
 
-    def test_even_if_the_next_command_is_down(self, course: Course) -> None:
-        started = course.begin(*UP)
-        wait_for(lambda: bucket_is_there(course), during=started)
-        started.kill(with_terraform=True)
-        assert "nothing of it is left" in course.bootstrap("down", "--env", "stag", "--yes").out
-        assert not course.work.exists()
-        assert not (course.home / ".aws").exists()
-        assert course.argv_of_processes() == []
-
 
 class TestInterrupted:
     """Ctrl-C, which the terminal sends to the whole group."""
@@ -123,21 +115,30 @@ class TestInterrupted:
             ended(first, 3)
 
 
-def test_an_up_and_a_down_that_wait_for_a_down(course: Course) -> None:
-    course.up()
-    first = course.begin("down", "--env", "stag", "--yes")
-    wait_for((course.work / "envs" / "stag" / "run.json").is_file, during=first)
-    second = course.begin("down", "--env", "stag", "--yes")
-    third = course.begin(*UP)
-    ended(first, 0)
-    told = second.wait()
-    ended(third, 0)
-    # Whichever of them came first: there was nothing to take down any more, or the new one went too.
-    if told.code == 0:
+class TestOneAfterTheOther:
+    """Commands that wait for one that takes away what they stand on."""
+
+    def test_down_after_a_kill_then_an_up_then_two_downs(self, course: Course) -> None:
+        killed = course.begin(*UP)
+        wait_for(lambda: bucket_is_there(course), during=killed)
+        killed.kill(with_terraform=True)
+
+        away = course.begin(*DOWN)
+        wait_for(lambda: "going on from what it left" in away.err, during=away)
+        again = course.begin(*UP)
+        assert "nothing of it is left" in ended(away, 0).out
+        assert "'stag' is up on this laptop" in ended(again, 0).out
+        assert sorted(course.buckets()) == [course.bucket, course.state_bucket]
+
+        told = [started.wait() for started in [course.begin(*DOWN), course.begin(*DOWN)]]
+        assert sorted(one.code for one in told) == [0, 1], "\n".join(one.said for one in told)
+        (late,) = [one for one in told if one.code == 1]
+        assert f"The environment 'stag' is not up in {course.folder}." in late.err
+        assert "Traceback" not in late.err
         assert not course.work.exists()
-    else:
-        assert "The environment 'stag' is not up in" in told.err
-        assert course.up().out.startswith("No changes")
+        assert not (course.home / ".aws").exists()
+        assert not (course.folder / ".env").exists()
+        assert course.argv_of_processes() == []
 
 
 @pytest.fixture(scope="module")
