@@ -202,7 +202,7 @@ class TestStanding:
         assert (found["state"], found["why"]) == ("lost", "the emulator is not running")
         assert "stag: the emulator is not running" in course.bootstrap("status").out
 
-        mended = converges(course)
+        mended = course.up()
         assert "The emulator was restarted since the last `up` and has lost what it held in memory" in mended.err
         assert run in runs(course)
         assert course.keys(course.bucket) == ["dataset/", "dvc/", "members/", "mlflow/"]
