@@ -112,13 +112,13 @@ def prepare(
 ) -> Provisioner:
     """Lay out the roots for one environment and write their inputs."""
     env = place.names.env
-    extra = place.terraform_environment(project)
+    extra: dict[str, str] = {}
     if tools.mirror is None:
         # We keep no lock file from which Terraform could know that what is in the cache is what it wants.
-        extra |= {"TF_PLUGIN_CACHE_DIR": str(tools.plugin_cache), "TF_PLUGIN_CACHE_MAY_BREAK_DEPENDENCY_LOCK_FILE": "1"}
+        extra = {"TF_PLUGIN_CACHE_DIR": str(tools.plugin_cache), "TF_PLUGIN_CACHE_MAY_BREAK_DEPENDENCY_LOCK_FILE": "1"}
     terraform = Terraform(
         binary=tools.binary,
-        environ=environment_for(project.environ, extra),
+        environ=environment_for(place.operator_environment(project), extra),
         mirror=tools.mirror,
         plugin_cache=tools.plugin_cache,
         jobs=jobs,

@@ -44,7 +44,7 @@ class Place:
         """What a profile needs to find this AWS; None for Amazon's own."""
         return self.emulator.server.url if self.emulator else None
 
-    def terraform_environment(self, project: Project) -> dict[str, str]:
+    def operator_environment(self, project: Project) -> dict[str, str]:
         """Return the environment in which another program acts as the operator here."""
         kept = {k: v for k, v in project.environ.items() if k not in self.aws.displaced_variables()}
         return kept | self.aws.credentials_environment(project.environ)

@@ -1,0 +1,46 @@
+"""What Terraform is given to work with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bootstrap.adapters.aws.session import Aws, KeyPair
+from bootstrap.adapters.process import Jobs
+from bootstrap.adapters.servers import Server
+from bootstrap.core.names import Names
+from bootstrap.core.spec import Spec
+from bootstrap.workflows.local import LocalAws
+from bootstrap.workflows.project import Project
+from bootstrap.workflows.provision import Tools, prepare
+from bootstrap.workflows.target import Place
+
+OPERATOR = KeyPair("AKIAIOSFODNN7EXAMPLE", "operators-secret")
+EMULATOR = LocalAws(Server(pid=1, created=0.0, port=4711, instance="abc"), OPERATOR, started=False)
+
+
+def terraform_environment(folder: Path, environ: dict[str, str], *, mirror: Path | None) -> dict[str, str]:
+    project = Project(folder, Spec.default("demo"), environ, folder)
+    aws = Aws("us-east-1", "http://127.0.0.1:4711", key=OPERATOR)
+    place = Place("local", Names("demo", "stag", "123456789012"), aws, EMULATOR, custom_endpoint=True, emulated=True)
+    tools = Tools(binary=folder / "terraform", mirror=mirror, plugin_cache=folder / "cache", looked_in=())
+    return dict(prepare(project, place, tools, Jobs()).terraform.environ)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL_S3", "AWS_ROLE_ARN", "AWS_CA_BUNDLE"],
+)
+def test_the_shells_own_aws_does_not_reach_terraform_on_the_local_target(name: str, tmp_path: Path) -> None:
+    """After `down`, a shell that has read our `.env` still names a profile that is gone."""
+    env = terraform_environment(tmp_path, {"PATH": "/bin", name: "of-the-shell"}, mirror=tmp_path)
+    assert name not in env
+    assert env["AWS_ACCESS_KEY_ID"] == OPERATOR.id
+    assert env["AWS_ENDPOINT_URL"] == "http://127.0.0.1:4711"
+    assert env["PATH"] == "/bin"
+
+
+def test_without_a_mirror_the_provider_goes_into_one_cache_for_all(tmp_path: Path) -> None:
+    assert "TF_PLUGIN_CACHE_DIR" not in terraform_environment(tmp_path, {}, mirror=tmp_path)
+    assert terraform_environment(tmp_path, {}, mirror=None)["TF_PLUGIN_CACHE_DIR"] == str(tmp_path / "cache")
