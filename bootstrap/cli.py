@@ -105,6 +105,9 @@ def main(argv: list[str] | None = None) -> None:
         # Whoever read our output has gone, as `head` does. https://docs.python.org/3/library/signal.html#note-on-sigpipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+    except OSError as error:
+        _tell(f"The system would not let this go on: {error}.", "Mend that, then run the same command again.")
+        sys.exit(1)
     sys.exit(code if isinstance(code, int) else 0)
 
 

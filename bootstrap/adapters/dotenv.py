@@ -50,6 +50,11 @@ def take_out(path: Path, owner: str) -> bool:
     return after != before
 
 
+def is_ignored(gitignore: Path) -> bool:
+    """Tell whether a `.gitignore` names `.env` in so many words: for a folder that git does not know yet."""
+    return not {".env", "/.env"}.isdisjoint((read_text(gitignore) or "").splitlines())
+
+
 def ignore(gitignore: Path, line: str) -> None:
     """Add one line to a `.gitignore`, in the file's own newline style."""
     with locked(gitignore):

@@ -149,10 +149,14 @@ def write_remote(project: Project, laptop: Laptop, record: Record, story: Story)
     return record
 
 
+_IGNORED = "/.env"
+
+
 def write_env(laptop: Laptop, record: Record, password: str | None) -> None:
     """Write the `.env` block, after git has been told to ignore the file."""
-    if laptop.top is not None and not laptop.git.ignores(laptop.env_file):
-        dotenv.ignore(laptop.gitignore, "/.env")
+    # Outside of a repository too: it may become one later, and then the password must not be in it.
+    if not (laptop.git.ignores(laptop.env_file) if laptop.top is not None else dotenv.is_ignored(laptop.gitignore)):
+        dotenv.ignore(laptop.gitignore, _IGNORED)
     dotenv.write(laptop.env_file, record.owner, env_values(record, password))
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import date
 from functools import partial
 
 from bootstrap.adapters.aws import buckets, people
@@ -188,6 +189,11 @@ def _before_anything(project: Project, request: Request, story: Story) -> Tools:
         require_local_extra("mlflow", "the MLflow server")
     if request.target == "local":
         require_local_extra("moto", "the AWS emulator")
+    if (project.folder / project.spec.roster).is_file():
+        story.note(f"Bringing in the people of {project.spec.roster} is not supported yet; nobody of them has access.")
+    if env.expires is not None and env.expires < date.today():
+        where = project.spec.where("environments", env.name, "expires")
+        story.note(f"{where}: '{env.name}' expired on {env.expires.isoformat()}.")
     if project.spec.github.repository is not None:
         story.note(f"{project.spec.where('github', 'repository')}: writing to GitHub is not supported yet.")
     laptop = laptops.look_around(project)

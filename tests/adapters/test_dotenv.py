@@ -168,3 +168,22 @@ def test_everybody_may_read_what_is_shared_through_git(tmp_path: Path) -> None:
     path.chmod(0o664)
     dotenv.ignore(path, "/other")
     assert stat.S_IMODE(path.stat().st_mode) == 0o664
+
+
+@pytest.mark.parametrize(
+    ("text", "ignored"),
+    [
+        (None, False),
+        ("", False),
+        ("*.pyc\n", False),
+        (".env\n", True),
+        ("a\r\n/.env\r\n", True),
+        (".env.example\n", False),
+    ],
+)
+def test_a_gitignore_that_git_does_not_read_yet(text: str | None, ignored: bool, tmp_path: Path) -> None:
+    """A folder may become a repository later; the password must not get into it then."""
+    gitignore = tmp_path / ".gitignore"
+    if text is not None:
+        gitignore.write_bytes(text.encode())
+    assert dotenv.is_ignored(gitignore) is ignored

@@ -52,6 +52,12 @@ def test_wrong_usage_is_told_with_exit_code_2(words: list[str], told: str, capsy
         (BootstrapError("it broke", hint="mend it"), 1, "Error: it broke\n  → mend it\n"),
         (UsageError("not like this"), 2, "Error: not like this\n"),
         (Declined("Nothing was changed."), 1, "Nothing was changed.\n"),
+        (
+            OSError(28, "No space left on device"),
+            1,
+            "Error: The system would not let this go on: [Errno 28] No space left on device.\n"
+            "  → Mend that, then run the same command again.\n",
+        ),
         (KeyboardInterrupt(), 130, "\nInterrupted. Run the same command again to go on from here.\n"),
     ],
 )
