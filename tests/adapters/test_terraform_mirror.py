@@ -151,7 +151,7 @@ def test_an_empty_variable_is_none(machine: Machine) -> None:
 def places(machine: Machine, system: str, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(sys, "platform", system)
     return [
-        place.as_posix().replace(machine.home.as_posix(), "~").replace(machine.root.as_posix(), "/root")
+        place.as_posix().replace(machine.home.as_posix(), "~").replace(machine.root.as_posix(), "/somewhere")
         for place in search_places(machine.environ, machine.home, machine.project)
     ]
 
@@ -159,7 +159,7 @@ def places(machine: Machine, system: str, monkeypatch: pytest.MonkeyPatch) -> li
 def test_where_linux_looks(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     machine.environ = {}
     assert places(machine, "linux", monkeypatch) == [
-        "/root/project/terraform.d/plugins",
+        "/somewhere/project/terraform.d/plugins",
         "~/.terraform.d/plugins",
         "~/.local/share/terraform/plugins",
         "/usr/local/share/terraform/plugins",
@@ -181,7 +181,7 @@ def test_where_macos_looks_too(machine: Machine, monkeypatch: pytest.MonkeyPatch
 def test_where_windows_looks(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     machine.environ = {"APPDATA": "C:/Users/ana/AppData/Roaming"}
     assert places(machine, "win32", monkeypatch) == [
-        "/root/project/terraform.d/plugins",
+        "/somewhere/project/terraform.d/plugins",
         "C:/Users/ana/AppData/Roaming/terraform.d/plugins",
         "C:/Users/ana/AppData/Roaming/HashiCorp/Terraform/plugins",
     ]
