@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -274,4 +273,4 @@ def remove_state(place: Place) -> None:
 
 def remove_working_copies(project: Project, env: str, folder: str = "infra") -> None:
     """Remove an environment's working copies."""
-    shutil.rmtree(project.env_folder(env) / folder, ignore_errors=True)
+    terraform_folder.remove(project.env_folder(env) / folder)
