@@ -121,6 +121,22 @@ def write_atomic(
     return True
 
 
+def append_line(path: Path, line: str) -> None:
+    """Add one line to a file of ours (0600), on the disk when this returns; the folder has to be there.
+
+    For what must survive a kill line by line. A kill in the middle leaves half a line at the end, which the reader
+    passes over.
+    """
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, PRIVATE_FILE)
+        with os.fdopen(descriptor, "ab") as stream:
+            stream.write(line.encode("utf-8") + b"\n")
+            stream.flush()
+            os.fsync(stream.fileno())
+    except OSError as error:
+        raise _unwritable(path, error, "") from error
+
+
 def remove(path: Path, *, and_empty_parent: bool = False, hint: str = "") -> None:
     """Remove a file if it is there (a link to it stays), and its folder too if told and it is empty then.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -131,12 +131,26 @@ class Terraform:
             raise self._failure("apply", stream, root)
         return stream
 
-    def apply_at_once(self, root: Path, on_planned: Callable[[Stream], None], progress: Progress) -> Stream:
+    def apply_at_once(
+        self,
+        root: Path,
+        on_planned: Callable[[Stream], None],
+        progress: Progress,
+        *,
+        refresh: bool = True,
+        targets: Sequence[str] = (),
+    ) -> Stream:
         """Plan and, without a stop between, carry out exactly that plan: one start of the provider instead of two.
 
-        `on_planned` gets the plan before its first change is made. Raises TerraformFailed, StateLocked.
+        `on_planned` gets the plan before its first change is made. Without `refresh` the state is taken at its word,
+        and the number of API calls does not grow with it. With `targets` (addresses) nothing else is looked at or
+        touched. Raises TerraformFailed, StateLocked.
         """
         options: dict[str, object] = {"json": _flag(), "input": False, "lock_timeout": "5s", "auto_approve": _flag()}
+        if not refresh:
+            options["refresh"] = False
+        if targets:
+            options["target"] = list(targets)
         stream, code = self._follow(root, "apply", options, (), progress, on_planned)
         if code != 0:
             raise self._failure("apply", stream, root)

@@ -286,6 +286,7 @@ class Environment(_Table):
         Annotated[float, AfterValidator(_positive)] | None, _about("monthly budget, in US dollars", 20)
     ] = None
     protected: Annotated[bool, _about("whether `down` refuses to take it away", True)] = False
+    dvc_gc: Annotated[bool, _about("whether students may delete in their team's DVC remote", True)] = False
     mlflow: Annotated[Mlflow, Field(discriminator="kind")] | None = None
 
     _name: str = PrivateAttr(default="")

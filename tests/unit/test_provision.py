@@ -9,6 +9,7 @@ import pytest
 from bootstrap.adapters.aws.session import Aws, KeyPair
 from bootstrap.adapters.process import Jobs
 from bootstrap.adapters.servers import Server
+from bootstrap.core.membership import Membership
 from bootstrap.core.names import Names
 from bootstrap.core.spec import Spec
 from bootstrap.workflows.local import LocalAws
@@ -25,7 +26,7 @@ def terraform_environment(folder: Path, environ: dict[str, str], *, mirror: Path
     aws = Aws("us-east-1", "http://127.0.0.1:4711", key=OPERATOR)
     place = Place("local", Names("demo", "stag", "123456789012"), aws, EMULATOR, custom_endpoint=True, emulated=True)
     tools = Tools(binary=folder / "terraform", mirror=mirror, plugin_cache=folder / "cache", looked_in=())
-    return dict(prepare(project, place, tools, Jobs()).terraform.environ)
+    return dict(prepare(project, place, tools, Jobs(), membership=Membership()).terraform.environ)
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,10 @@ from bootstrap.redact import redact
 
 _DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AllAccessDisabled", "403"}
 _BAD_KEY = {"InvalidClientTokenId", "InvalidAccessKeyId", "SignatureDoesNotMatch", "AuthFailure"}
+# IAM takes a few calls a second and throttles whoever makes more, as bringing in a whole class does: this mode slows
+# down to what is let through. https://docs.aws.amazon.com/boto3/latest/guide/retries.html
+_PATIENT: Any = {"mode": "adaptive", "max_attempts": 10}
+_BRIEF: Any = {"mode": "standard", "max_attempts": 2}
 _EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired"}
 
 
@@ -76,7 +80,7 @@ class Aws:
                 config = Config(
                     connect_timeout=5,
                     read_timeout=60,
-                    retries={"mode": "standard", "max_attempts": 5 if self.endpoint_url is None else 2},
+                    retries=_PATIENT if self.endpoint_url is None else _BRIEF,
                     # A proxy of the user's is for the world outside, not for this machine.
                     proxies={} if self.endpoint_url else None,
                 )
