@@ -116,10 +116,18 @@ class Bare:
     def apply_all(self) -> None:
         """Init and apply both roots."""
         for root in ROOTS:
-            plugins = [f"-plugin-dir={self.mirror}"] if self.mirror else []
-            backend = [f"-backend-config={key}={value}" for key, value in self._backend(root).items()]
-            self._terraform(root, "init", *plugins, *backend)
-            self._terraform(root, "apply", "-auto-approve")
+            self.init(root)
+            self.apply(root)
+
+    def init(self, root: str) -> None:
+        """Init one root."""
+        plugins = [f"-plugin-dir={self.mirror}"] if self.mirror else []
+        backend = [f"-backend-config={key}={value}" for key, value in self._backend(root).items()]
+        self._terraform(root, "init", *plugins, *backend)
+
+    def apply(self, root: str) -> None:
+        """Plan and apply one root."""
+        self._terraform(root, "apply", "-auto-approve")
 
     def plan(self, root: str) -> None:
         """Plan one root."""

@@ -21,6 +21,13 @@ COMMANDS = {
     "init": "Write a commented bootstrap.toml and what belongs beside it.",
     "plan": "Show what `up` would change, and change nothing.",
     "up": "Bring an environment up: bucket, access, MLflow, profile, DVC remote.",
+    "onboard": "Bring people in: user, key, MLflow login and a sealed invite each.",
+    "members": "Show who is in an environment, and whether their access is in use.",
+    "join": "Open your invite: AWS profile, DVC remote, MLflow login.",
+    "leave": "Undo what `join` wrote on this machine.",
+    "rotate": "Give people new keys; nobody is ever without one.",
+    "offboard": "End people's access; what they made stays.",
+    "access": "Prove who may do what, by trying it.",
     "status": "Show what is up, and how it is.",
     "output": "Print an environment's names and addresses, for scripts.",
     "down": "Take an environment down again.",
@@ -33,6 +40,9 @@ _EPILOG = """\b
 Examples:
   bootstrap up --env stag --local     rehearse on this laptop, no AWS account needed
   bootstrap plan --env stag           what would change on AWS
+  bootstrap onboard --roster members.csv --env stag
+                                      bring in a class, an invite each
+  bootstrap join ana.age              open your invite
   bootstrap status                    what is up
   bootstrap down --env stag           take it away again
 

@@ -88,7 +88,9 @@ class TerminalStory:
             self._open += 1
             if self._progress is None:
                 columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-                self._progress = Progress(*columns, console=self._console, transient=True)
+                # Our result goes to standard output, even if that is a file and the story a terminal.
+                here = sys.stdout.isatty()
+                self._progress = Progress(*columns, console=self._console, transient=True, redirect_stdout=here)
                 self._progress.start()
             return self._progress
 

@@ -26,7 +26,15 @@ _ENDPOINT = "endpoint_url"
 # pair, so one that is left over would make the new pair useless.
 _OURS = frozenset({_KEY_ID, _SECRET, "aws_session_token", "aws_security_token", _REGION, _ENDPOINT})
 
-_RENAME = "Rename that section, or choose another `project` in bootstrap.toml, then run again."
+# By whether a member's `join` writes the profile, or `up`.
+_RENAME = {
+    False: "Rename that section, or choose another `project` in bootstrap.toml, then run again.",
+    True: "Give your new profile another name: add --profile NAME.",
+}
+_OTHER = {
+    False: "Choose another `project` in bootstrap.toml, or take that environment down.",
+    True: "Give your new profile another name: add --profile NAME.",
+}
 
 
 @dataclass(frozen=True)
@@ -43,8 +51,9 @@ class _Edit:
 class AwsFiles:
     """AWS's config and credentials files. They may be one and the same file, and need not exist.
 
-    `name` is always a profile, `owner` the `project/environment` it is for. Every method that reads raises
-    ConfigError, naming file and line, when a file is not text or the markers around our block are damaged.
+    `name` is always a profile, `owner` whose it is: the `project/environment` that `up` wrote it for, or the
+    `project/environment/member` that has joined. Every method that reads raises ConfigError, naming file and line,
+    when a file is not text or the markers around our block are damaged.
     """
 
     config: Path
@@ -161,6 +170,17 @@ class AwsFiles:
                     return place.owner
         return None
 
+    def name_of(self, owner: str) -> str | None:
+        """Return the profile that this owner has here, or None."""
+        for path, prefix in ((self.credentials, ""), (self.config, "profile ")):
+            text = files.read_text(path) or ""
+            with files.naming(path):
+                block = sections.find_block(text, owner)
+            for line in block.lines if block else ():
+                if line.startswith("[") and line.endswith("]"):
+                    return line[1:-1].removeprefix(prefix)
+        return None
+
     def _headers(self, name: str) -> dict[Path, tuple[str, ...]]:
         """Return which sections go where, in the order of writing.
 
@@ -194,12 +214,12 @@ class AwsFiles:
                     if holder is None:
                         raise ConfigError(
                             f"line {line}: the section [{header}] is your own, and is never overwritten",
-                            hint=_RENAME,
+                            hint=_RENAME[owner.count("/") > 1],
                         )
                     if holder != owner:
                         raise ConfigError(
                             f"line {line}: the section [{header}] belongs to the environment {holder}",
-                            hint="Choose another `project` in bootstrap.toml, or take that environment down.",
+                            hint=_OTHER[owner.count("/") > 1],
                         )
         return text
 

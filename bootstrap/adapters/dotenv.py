@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
 from bootstrap.adapters.files import check_writable, locked, naming, read_text, remove, write_atomic
-from bootstrap.core.sections import Block, dotenv_values, find_block, put_block, remove_block
+from bootstrap.core.sections import Block, block_owners, dotenv_values, find_block, put_block, remove_block
+from bootstrap.errors import BootstrapError
+
+# What a shell and every reader of such files take as it stands. A `~` would become a folder at a value's beginning.
+_PLAIN = re.compile(r"[A-Za-z0-9_./:@%+,=-]*")
+# In single quotes, a shell takes everything up to the next one as it stands; python-dotenv undoes backslashes there.
+_QUOTABLE = re.compile(r"[^'\\\x00-\x1f\x7f]*")
 
 
 def check(path: Path) -> None:
@@ -14,7 +21,7 @@ def check(path: Path) -> None:
     text = read_text(path)
     if text is not None:
         with naming(path):
-            find_block(text, "")
+            block_owners(text)
     check_writable(path)
 
 
@@ -26,12 +33,24 @@ def read(path: Path, owner: str) -> dict[str, str]:
     return dotenv_values(block.lines) if block else {}
 
 
+def owners(path: Path) -> list[str]:
+    """Return whose blocks the file has, in their order there."""
+    text = read_text(path)
+    with naming(path):
+        return block_owners(text) if text is not None else []
+
+
 def write(path: Path, owner: str, values: Mapping[str, str]) -> bool:
-    """Write our block (0600), and nothing else of the file. Return False if it stood there already."""
-    lines = tuple(f"{name}={value}" for name, value in values.items())
+    """Write our block (0600), and nothing else of the file. Return False if it stood there already.
+
+    Its lines end with a line feed whatever the others do: a shell that reads the file would take a carriage return
+    for the end of each value, and the profile and the password would be wrong. Raises BootstrapError for a value
+    that a shell would read differently.
+    """
+    lines = tuple(f"{name}={_quoted(name, value)}" for name, value in values.items())
     with locked(path), naming(path):
         before = read_text(path)
-        after = put_block(before, Block(owner, lines))
+        after = put_block(before, Block(owner, lines), newline="\n")
         write_atomic(path, after, mode=0o600)
     return after != before
 
@@ -62,3 +81,43 @@ def ignore(gitignore: Path, line: str) -> None:
         newline = "\r\n" if "\r\n" in text else "\n"
         gap = newline if text and not text.endswith("\n") else ""
         write_atomic(gitignore, f"{text}{gap}{line}{newline}", mode=None if text else 0o644)
+
+
+def state(gitignore: Path) -> str:
+    """Return what `ignore` would have to have undone of a file as it is now: `no file`, `no newline` or `whole`."""
+    text = read_text(gitignore)
+    if text is None:
+        return "no file"
+    return "no newline" if text and not text.endswith("\n") else "whole"
+
+
+def no_longer_ignore(gitignore: Path, line: str, before: str) -> bool:
+    """Take out the line that `ignore` added to a file which was as `before` says. Return False if it is not there.
+
+    A file that there was none of goes too, if nothing else is in it.
+    """
+    with locked(gitignore):
+        lines = (read_text(gitignore) or "").splitlines(keepends=True)
+        places = [place for place, each in enumerate(lines) if each.rstrip("\r\n") == line]
+        if not places:
+            return False
+        was_last = places[-1] == len(lines) - 1
+        del lines[places[-1]]
+        if was_last and lines and before == "no newline":
+            lines[-1] = lines[-1].rstrip("\r\n")
+        if not lines and before == "no file":
+            remove(gitignore)
+        else:
+            write_atomic(gitignore, "".join(lines))
+    return True
+
+
+def _quoted(name: str, value: str) -> str:
+    if _PLAIN.fullmatch(value):
+        return value
+    if _QUOTABLE.fullmatch(value):
+        return f"'{value}'"
+    raise BootstrapError(
+        f"The value of {name} holds a quote, a backslash or a control character; a shell would read it differently.",
+        hint="Nothing was written for it. Ask whoever chose that value for another.",
+    )

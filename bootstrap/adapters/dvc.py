@@ -6,13 +6,15 @@ value. `dvc init` is DVC's own.
 
 from __future__ import annotations
 
+import hashlib
 import io
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bootstrap.adapters.files import read_text, write_atomic
+from bootstrap.adapters.files import check_writable, read_text, write_atomic
 from bootstrap.adapters.process import Call, find, run
 from bootstrap.errors import BootstrapError, ConfigError, ToolMissing
 
@@ -28,10 +30,15 @@ class Remote:
 
 @dataclass(frozen=True)
 class Before:
-    """What `core` said before us, so that it can be put back. None: nothing."""
+    """What `core` said before us, so that it can be put back. None: nothing.
+
+    `text`: the whole file, if it is known; then a remote of our name that it had is put back as well, and the file
+    byte for byte unless something else in it was changed since.
+    """
 
     default: str | None
     autostage: str | None
+    text: str | None = None
 
 
 def find_repository(folder: Path, top: Path) -> Path | None:
@@ -49,20 +56,56 @@ def is_installed(environ: Mapping[str, str]) -> bool:
     return find("dvc", environ) is not None
 
 
-def init(top: Path, environ: Mapping[str, str]) -> None:
-    """Make the git repository at `top` a DVC repository too. Raises ToolMissing without DVC, BootstrapError."""
+def init(top: Path, environ: Mapping[str, str]) -> dict[str, str]:
+    """Make the git repository at `top` a DVC repository too.
+
+    Returns the files that this made, as `_digests` does. Raises ToolMissing without DVC, BootstrapError.
+    """
     program = find("dvc", environ)
     if program is None:
         raise ToolMissing(
             "DVC is not on this machine, so no DVC remote was written.",
             hint="pip install 'dvc[s3]', then run the same command again.",
         )
+    before = _digests(top)
     done = run(Call((program, "init"), top, dict(environ) | {"DVC_NO_ANALYTICS": "1"}), timeout=120)
     if done.returncode != 0:
         raise BootstrapError(
             f"`dvc init` in {top} failed: {done.stderr.strip()}",
             hint="Mend that, then run the same command again.",
         )
+    return {path: digest for path, digest in _digests(top).items() if path not in before}
+
+
+def _digests(repository: Path) -> dict[str, str]:
+    """Return path below the repository → digest for the files that make it one: all of `.dvc/`, and `.dvcignore`."""
+    found = [repository / ".dvcignore", *(repository / ".dvc").rglob("*")]
+    return {
+        path.relative_to(repository).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(found)
+        if path.is_file()
+    }
+
+
+def is_untouched(repository: Path, made: Mapping[str, str]) -> bool:
+    """Tell whether nothing but what `dvc init` `made` is there, and as it left it.
+
+    What DVC's own commands leave in `.dvc/tmp` while they look around does not count.
+    """
+    now = {path: digest for path, digest in _digests(repository).items() if not _is_passing(path)}
+    return bool(made) and now == {path: digest for path, digest in made.items() if not _is_passing(path)}
+
+
+def forget(repository: Path, made: Mapping[str, str]) -> None:
+    """Make the repository no DVC repository any more: remove what `dvc init` `made`, and all of `.dvc/`."""
+    for path in made:
+        (repository / path).unlink(missing_ok=True)
+    shutil.rmtree(repository / ".dvc", ignore_errors=True)
+
+
+def _is_passing(path: str) -> bool:
+    """Say whether a path is a file directly in `.dvc/tmp`; folders in there hold experiments that wait to run."""
+    return path.startswith(".dvc/tmp/") and path.count("/") == 2
 
 
 def config_path(repository: Path) -> Path:
@@ -70,10 +113,26 @@ def config_path(repository: Path) -> Path:
     return repository / ".dvc" / "config"
 
 
+def config_text(repository: Path) -> str:
+    """Return the text of that file, empty if there is none."""
+    return read_text(config_path(repository)) or ""
+
+
+def core(repository: Path) -> Before:
+    """Return what the `core` section says now."""
+    found = _load(repository).get("core", {})
+    return Before(found.get("remote"), found.get("autostage"))
+
+
 def check(repository: Path, remote: Remote) -> None:
-    """Raise ConfigError if a remote of this name is there that somebody wrote by hand."""
+    """Raise ConfigError if a remote of this name is there that somebody wrote by hand.
+
+    One that leads to the bucket of `remote` is not: it came with the repository from a teammate or the instructor.
+    Raises BootstrapError if the file cannot be written.
+    """
+    check_writable(config_path(repository))
     found = _load(repository).get(_section(remote.name))
-    if found is not None and not _is_ours(found, remote):
+    if found is not None and not _is_ours(found, remote) and not _same_bucket(found, remote):
         path = config_path(repository)
         raise ConfigError(
             f"{path} has a DVC remote '{remote.name}' that this tool did not write; it was left alone.",
@@ -81,20 +140,22 @@ def check(repository: Path, remote: Remote) -> None:
         )
 
 
-def write(repository: Path, remote: Remote, ours: frozenset[str]) -> Before | None:
+def write(repository: Path, remote: Remote, ours: frozenset[str], *, autostage: bool = True) -> Before | None:
     """Write the remote with `url` and `profile` only, autostage, and make it the default.
 
-    A default remote that is neither this one nor among `ours` (names) is the user's and stays. Returns what
-    `core` said before, or None if nothing had to change.
+    A default remote that is neither this one nor among `ours` (names) is the user's and stays. `autostage` is for a
+    repository that git knows too: DVC fails where there is nothing to stage in. Returns what `core` said before, or
+    None if nothing had to change.
     """
     config = _load(repository)
-    core = config.setdefault("core", {})
-    before = Before(core.get("remote"), core.get("autostage"))
+    settings = config.setdefault("core", {})
+    before = Before(settings.get("remote"), settings.get("autostage"))
     text = _dump(config)
     config[_section(remote.name)] = {"url": remote.url, "profile": remote.profile}
-    core["autostage"] = "true"
+    if autostage:
+        settings["autostage"] = "true"
     if before.default is None or before.default == remote.name or before.default in ours:
-        core["remote"] = remote.name
+        settings["remote"] = remote.name
     if _dump(config) == text:
         return None
     _save(repository, config)
@@ -104,24 +165,32 @@ def write(repository: Path, remote: Remote, ours: frozenset[str]) -> Before | No
 def remove(repository: Path, remote: Remote, before: Before) -> bool:
     """Take our remote out again and put `core` back to `before`. Return False if it was not there."""
     config = _load(repository)
-    found = config.get(_section(remote.name))
+    section = _section(remote.name)
+    found = config.get(section)
     if found is None or not _is_ours(found, remote):
         return False
-    del config[_section(remote.name)]
-    core = config.get("core", {})
-    if core.get("remote") == remote.name:
-        _restore(core, "remote", before.default if before.default != remote.name else None)
-    if core.get("autostage") == "true":
-        _restore(core, "autostage", before.autostage)
-    if not core:
+    earlier = _parse(config_path(repository), before.text or "")
+    if section in earlier:
+        config[section] = earlier[section]
+    else:
+        del config[section]
+    settings = config.get("core", {})
+    if settings.get("remote") == remote.name:
+        _restore(settings, "remote", before.default if before.default != remote.name or section in earlier else None)
+    if settings.get("autostage") == "true":
+        _restore(settings, "autostage", before.autostage)
+    if not settings and "core" not in earlier:
         config.pop("core", None)
-    _save(repository, config)
+    if before.text is not None and _dump(config) == _dump(earlier):
+        write_atomic(config_path(repository), before.text)
+    else:
+        _save(repository, config)
     return True
 
 
 def default_remote(repository: Path) -> str | None:
     """Return the name of the default remote, if there is one."""
-    value = _load(repository).get("core", {}).get("remote")
+    value = core(repository).default
     return str(value) if value else None
 
 
@@ -140,18 +209,25 @@ def _is_ours(section: Mapping[str, str], remote: Remote) -> bool:
     return section.get("profile") == remote.profile
 
 
-def _restore(core: dict[str, str], name: str, value: str | None) -> None:
+def _same_bucket(section: Mapping[str, str], remote: Remote) -> bool:
+    bucket = remote.url.removeprefix("s3://").partition("/")[0]
+    return bool(bucket) and str(section.get("url", "")).startswith(f"s3://{bucket}/")
+
+
+def _restore(settings: dict[str, str], name: str, value: str | None) -> None:
     if value is None:
-        core.pop(name, None)
+        settings.pop(name, None)
     else:
-        core[name] = value
+        settings[name] = value
 
 
 def _load(repository: Path) -> Any:
+    return _parse(config_path(repository), config_text(repository))
+
+
+def _parse(path: Path, text: str) -> Any:
     from configobj import ConfigObj, ConfigObjError
 
-    path = config_path(repository)
-    text = read_text(path) or ""
     try:
         # Read and indented as DVC does it, so that neither of us reformats what the other wrote.
         # Left to itself it writes ASCII, and fails on a comment in any other language.

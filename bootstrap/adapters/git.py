@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,6 +34,16 @@ class Git:
     def tracks(self, path: Path) -> bool:
         """Tell whether a file is in git's index."""
         return self._run("ls-files", "--error-unmatch", str(path)).returncode == 0
+
+    def was_committed(self, path: Path) -> bool:
+        """Tell whether a file is or was in any commit that git still knows by a branch or tag."""
+        done = self._run("rev-list", "--all", "--max-count=1", "--", str(path))
+        # Where git cannot say, nothing may be taken for new.
+        return done.returncode != 0 or bool(done.stdout.strip())
+
+    def unstage_new(self, paths: Sequence[Path]) -> None:
+        """Take files that were never committed out of the next commit; on disk they stay."""
+        self._run("rm", "--cached", "--quiet", "--force", "--ignore-unmatch", "--", *map(str, paths))
 
     def _run(self, *words: str) -> Finished:
         env = {name: value for name, value in self.environ.items() if name not in _THEIRS}

@@ -1,30 +1,27 @@
-"""The MLflow server of the local target, and MLflow's REST API for accounts and permissions."""
+"""The MLflow server of the local target; `mlflow_api` talks to it."""
 
 from __future__ import annotations
 
-import base64
 import configparser
-import json
 import secrets
 import sys
-import urllib.error
-import urllib.parse
-import urllib.request
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from bootstrap.adapters import servers
 from bootstrap.adapters.files import write_atomic
 from bootstrap.adapters.process import Call
-from bootstrap.errors import BootstrapError
 
 NAME = "the MLflow server"
 ADMIN = "admin"
-DEFAULT_EXPERIMENT = "0"
 _READY_PATH = "/health"
 _READY_SECONDS = 120.0
+_LOGIN_CACHE_SECONDS = 60
+# Where a version of a model may come from. MLflow checks the right to read for these kinds of address alone; any
+# other, such as s3://, it would fetch with its own key for whoever asks: another team's files, or Terraform's state.
+# The two words are what the source of a prompt looks like.
+_MODEL_SOURCES = r"^((mlflow-artifacts|models|runs):/|(prompt-template|dummy-source)$)"
 
 
 @dataclass(frozen=True)
@@ -89,6 +86,7 @@ class MlflowServer:
                 "MLFLOW_FLASK_SERVER_SECRET_KEY": self._flask_key.read_text(encoding="ascii"),
                 # Three worker pools that only scheduled jobs need: 8 s and 1.4 GB.
                 "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+                "MLFLOW_CREATE_MODEL_VERSION_SOURCE_VALIDATION_REGEX": _MODEL_SOURCES,
                 "MLFLOW_S3_ENDPOINT_URL": environ["AWS_ENDPOINT_URL"],
                 "MLFLOW_DISABLE_TELEMETRY": "true",
                 "DO_NOT_TRACK": "true",
@@ -105,9 +103,11 @@ class MlflowServer:
         """Stop it; its data stays in `folder`. Return False if it was not running."""
         return servers.end(self.record)
 
-    def admin(self, server: servers.Server) -> MlflowApi:
-        """Return the API as its administrator."""
-        return MlflowApi(server.url, ADMIN, self._admin_password())
+    def admin_password(self) -> str:
+        """Return the password of its administrator, empty before the first start."""
+        settings = configparser.ConfigParser(interpolation=None)
+        settings.read(self._settings, encoding="utf-8")
+        return settings.get("mlflow", "admin_password", fallback="")
 
     def _prepare(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -119,98 +119,15 @@ class MlflowServer:
             "default_permission": "NO_PERMISSIONS",
             "database_uri": _sqlite(self.folder / "auth.db"),
             "admin_username": ADMIN,
-            "admin_password": self._admin_password() or new_password(),
+            "admin_password": self.admin_password() or secrets.token_urlsafe(24),
             "authorization_function": "mlflow.server.auth:authenticate_request_basic_auth",
+            # Without it every request waits 100 ms for scrypt. A changed password and a deleted account empty the
+            # cache at once in the process that was told, and there is only the one worker. What is left: an old
+            # password that is being checked at the very moment it is changed can stay good for this long.
+            "auth_cache_ttl_seconds": str(_LOGIN_CACHE_SECONDS),
         }
         text = "".join(f"{name} = {value}\n" for name, value in settings.items())
         write_atomic(self._settings, f"[mlflow]\n{text}", mode=0o600)
-
-    def _admin_password(self) -> str:
-        settings = configparser.ConfigParser(interpolation=None)
-        settings.read(self._settings, encoding="utf-8")
-        return settings.get("mlflow", "admin_password", fallback="")
-
-
-@dataclass(frozen=True)
-class MlflowApi:
-    """MLflow's REST API as one person. https://mlflow.org/docs/latest/api_reference/auth/rest-api.html"""
-
-    url: str
-    username: str
-    password: str = field(repr=False)
-
-    def login_works(self) -> bool:
-        """Tell whether the server accepts this login."""
-        status, _ = self._request("GET", "/api/2.0/mlflow/users/current")
-        return status == 200
-
-    def refuses_anonymous(self) -> bool:
-        """Tell whether the server turns away a request without a login."""
-        status, _ = self._request("POST", "/api/2.0/mlflow/experiments/search", {"max_results": 1}, login=False)
-        return status == 401
-
-    def ensure_user(self, username: str, password: str) -> None:
-        """Create a user, or give an existing one this password (administrator only). Raises BootstrapError."""
-        login = {"username": username, "password": password}
-        status, answer = self._request("POST", "/api/2.0/mlflow/users/create", login)
-        if status != 200 and answer.get("error_code") == "RESOURCE_ALREADY_EXISTS":
-            status, answer = self._request("PATCH", "/api/2.0/mlflow/users/update-password", login)
-        self._expect(status, answer, f"give {username} an account")
-
-    def ensure_experiment_permission(self, username: str, experiment_id: str, permission: str) -> None:
-        """Give a user exactly this permission on an experiment (administrator only). Raises BootstrapError."""
-        path = "/api/3.0/mlflow/users/permissions"
-        resource = {"username": username, "resource_type": "experiment", "resource_id": experiment_id}
-        grant = {**resource, "permission": permission}
-        status, answer = self._request("POST", f"{path}/grant", grant)
-        if status != 200 and answer.get("error_code") == "RESOURCE_ALREADY_EXISTS":
-            # It does not say which permission is there; taking that away first leaves the one we want.
-            self._request("POST", f"{path}/revoke", resource)
-            status, answer = self._request("POST", f"{path}/grant", grant)
-        self._expect(status, answer, f"give {username} access to experiment {experiment_id}")
-
-    def _expect(self, status: int, answer: Mapping[str, Any], what: str) -> None:
-        if status != 200:
-            said = answer.get("message") or answer.get("error_code") or "no reason given"
-            raise BootstrapError(
-                f"MLflow at {self.url} would not {what}: {said} (HTTP {status}).",
-                hint="Run the same command again; it goes on where it stopped.",
-            )
-
-    def _request(
-        self, method: str, path: str, body: Mapping[str, object] | None = None, *, login: bool = True
-    ) -> tuple[int, dict[str, Any]]:
-        headers = {"Content-Type": "application/json"}
-        if login:
-            pair = base64.b64encode(f"{self.username}:{self.password}".encode()).decode()
-            headers["Authorization"] = f"Basic {pair}"
-        data = json.dumps(body).encode() if body is not None else None
-        request = urllib.request.Request(self.url + path, data=data, headers=headers, method=method)  # noqa: S310
-        local = urllib.parse.urlsplit(self.url).hostname in ("127.0.0.1", "localhost")
-        proxies = urllib.request.ProxyHandler({}) if local else urllib.request.ProxyHandler()
-        try:
-            with urllib.request.build_opener(proxies).open(request, timeout=30) as answer:
-                return answer.status, _json(answer.read())
-        except urllib.error.HTTPError as error:
-            return error.code, _json(error.read())
-        except (urllib.error.URLError, OSError) as error:
-            raise BootstrapError(
-                f"MLflow at {self.url} cannot be reached: {error}.",
-                hint="`bootstrap status` shows what runs.",
-            ) from error
-
-
-def new_password() -> str:
-    """Make a random password of 192 bits, of characters that need no quoting anywhere."""
-    return secrets.token_urlsafe(24)
-
-
-def _json(body: bytes) -> dict[str, Any]:
-    try:
-        parsed = json.loads(body)
-    except ValueError:
-        return {}
-    return parsed if isinstance(parsed, dict) else {}
 
 
 def _sqlite(path: Path) -> str:

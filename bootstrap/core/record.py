@@ -27,11 +27,13 @@ OUTPUT_KEYS = (
 
 @dataclass(frozen=True)
 class Record:
-    """One environment as `up` left it. `endpoint_url` is None on AWS, the `mlflow_*` are None without a server.
+    """One environment as `up` left it, or as `join` did for one member of it.
+
+    `endpoint_url` is None on AWS, the `mlflow_*` are None without a server.
 
     `complete` is False from the first change until everything was verified. `dvc_*` say which repository got the
     remote (seen from the project's folder) and what its `core` section said before. `emulator_instance` names the
-    start of the emulator that it was made on.
+    start of the emulator that it was made on. `member`, `role` and `team` are those of who has joined, else None.
     """
 
     project: str
@@ -52,11 +54,14 @@ class Record:
     dvc_default_before: str | None = None
     dvc_autostage_before: str | None = None
     emulator_instance: str | None = None
+    member: str | None = None
+    role: str | None = None
+    team: str | None = None
 
     @property
     def owner(self) -> str:
-        """The name our blocks in the user's files carry."""
-        return f"{self.project}/{self.env}"
+        """The name our blocks in the user's files carry: `project/env`, and `/member` behind it for who has joined."""
+        return "/".join(filter(None, (self.project, self.env, self.member)))
 
     def output(self) -> dict[str, str | None]:
         """Return exactly what `bootstrap output` prints."""
@@ -77,5 +82,33 @@ def parse_record(text: str) -> Record | None:
     try:
         values: Any = json.loads(text)
         return Record(**values)
+    except (ValueError, TypeError):
+        return None
+
+
+@dataclass(frozen=True)
+class Before:
+    """What a folder was like before the first `join` in it, where the blocks in the user's files do not say.
+
+    `env_file`: whether there was an `.env`. `gitignore`: how `.gitignore` was when it got our line; None: it got none.
+    `dvc_config`: the text of `.dvc/config`, None as long as it got no remote of a member's. `dvc_made`: the files that
+    our `dvc init` made, as path below the repository → digest; None: there was none, and empty while it runs.
+    """
+
+    env_file: bool
+    gitignore: str | None = None
+    dvc_config: str | None = None
+    dvc_made: dict[str, str] | None = None
+
+    def to_json(self) -> str:
+        """Return it as the text of its file."""
+        return json.dumps(asdict(self), indent=2) + "\n"
+
+
+def parse_before(text: str) -> Before | None:
+    """Read the file of a `Before`; None if it is damaged or of a version we do not know."""
+    try:
+        values: Any = json.loads(text)
+        return Before(**values)
     except (ValueError, TypeError):
         return None

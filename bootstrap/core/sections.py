@@ -26,7 +26,11 @@ if TYPE_CHECKING:
 _OPENING = re.compile(r"# >>> bootstrap (?P<owner>[^\s,:=]+),.*?(?: \[(?P<flag>new file|added newline)\])? >>>\s*")
 _CLOSING = re.compile(r"# <<< bootstrap (?P<owner>[^\s,:=]+) <<<\s*")
 _OWNER = re.compile(r"[^\s,:=]+")
-_STORY = "written by 'bootstrap up', removed by 'bootstrap down'"
+# By the number of parts of the owner's name: an environment of the operator's, or a member in one.
+_STORIES = {
+    2: "written by 'bootstrap up', removed by 'bootstrap down'",
+    3: "written by 'bootstrap join', removed by 'bootstrap leave'",
+}
 _NEW_FILE = "new file"
 _ADDED_NEWLINE = "added newline"
 
@@ -36,7 +40,9 @@ _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+\Z")
 
 @dataclass(frozen=True)
 class Block:
-    """Lines of ours. `owner` is `project/environment`; `line` is where its opening marker was found, else 0.
+    """Lines of ours. `line` is where its opening marker was found, else 0.
+
+    `owner` is `project/environment` for what `up` writes, `project/environment/member` for what `join` writes.
 
     Raises ValueError for lines or an owner that could not be told apart again when read back.
     """
@@ -63,22 +69,28 @@ class _Placed:
     last: int
 
 
-def put_block(text: str | None, block: Block) -> str:
+def put_block(text: str | None, block: Block, newline: Literal["\n", "\r\n"] | None = None) -> str:
     """Return `text` with `block` in it: in place of the owner's earlier block, else at the end.
 
-    `text` is None when there is no file yet. Raises ConfigError for damaged markers.
+    `text` is None when there is no file yet. The block's lines end with `newline`, or as the first line of the file
+    does. Raises ConfigError for damaged markers.
     """
     if text is None:
-        return _rendered(block, _NEW_FILE, "\n")
+        return _rendered(block, _NEW_FILE, newline or "\n")
     lines = _split(text)
-    newline = _newline(lines)
+    wanted, newline = newline, newline or _newline(lines)
     placed = _of(block.owner, lines)
     if placed is None:
         flag = _ADDED_NEWLINE if lines and not _ending(lines[-1]) else None
         return text + (newline if flag else "") + _rendered(block, flag, newline)
-    if placed.block == block:
+    # Without an ending the closing line is the last of the file, and stays so.
+    ending = _ending(lines[placed.last])
+    if wanted is not None and ending:
+        ending = wanted
+    endings = {_ending(line) for line in lines[placed.first : placed.last]} | {_ending(lines[placed.last])}
+    if placed.block == block and (wanted is None or endings <= {wanted, ""}):
         return text
-    rendered = _bare(_rendered(block, placed.flag, newline)) + _ending(lines[placed.last])
+    rendered = _bare(_rendered(block, placed.flag, newline)) + ending
     return "".join([*lines[: placed.first], rendered, *lines[placed.last + 1 :]])
 
 
@@ -216,7 +228,7 @@ def _ending(line: str) -> str:
     return line[-1:] if line.endswith(("\n", "\r")) else ""
 
 
-def _newline(lines: Sequence[str]) -> str:
+def _newline(lines: Sequence[str]) -> Literal["\n", "\r\n"]:
     """Return the line ending for a block among `lines`: that of the first of them.
 
     Never a lone carriage return: it would swallow a line feed that comes to stand after the block.
@@ -225,7 +237,8 @@ def _newline(lines: Sequence[str]) -> str:
 
 
 def _opening(owner: str, flag: str | None) -> str:
-    return f"# >>> bootstrap {owner}, {_STORY}{f' [{flag}]' if flag else ''} >>>"
+    story = _STORIES.get(owner.count("/") + 1, _STORIES[2])
+    return f"# >>> bootstrap {owner}, {story}{f' [{flag}]' if flag else ''} >>>"
 
 
 def _closing(owner: str) -> str:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Collection
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 
 from bootstrap.adapters.aws import buckets, people
 from bootstrap.adapters.process import Jobs
+from bootstrap.core.membership import Membership
 from bootstrap.core.plan import Plan, Step, steps_from_terraform
 from bootstrap.core.record import Record
 from bootstrap.errors import BootstrapError, Declined
+from bootstrap.workflows import handover, local, provision
 from bootstrap.workflows import laptop as laptops
-from bootstrap.workflows import local, provision
 from bootstrap.workflows.guard import guarded
 from bootstrap.workflows.laptop import Laptop
 from bootstrap.workflows.parallel import Side
@@ -23,6 +25,8 @@ from bootstrap.workflows.story import Story
 from bootstrap.workflows.target import Place, reach
 
 Confirm = Callable[[Plan], bool]
+
+_SIDE_BY_SIDE = 8
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,7 @@ def down(project: Project, env: str, profile: str | None, story: Story, confirm:
         planned: list[str] = []
         if place is not None:
             tools = provision.find_tools(project, story)
-            provisioner = provision.prepare(project, place, tools, jobs, run)
+            provisioner = provision.prepare(project, place, tools, jobs, run, membership=Membership())
             provision.clear_stale_locks(place, run, story)
             found, planned = _plan(provisioner, place, record, side, story)
             steps += found
@@ -104,6 +108,8 @@ def _local_steps(project: Project, record: Record) -> list[Step]:
     if record.dvc_repository:
         steps.append(Step("delete", "laptop", f"the DVC remote {record.env}"))
     steps.append(Step("delete", "laptop", "the block of settings in .env"))
+    if count := handover.count_invites(project, record.env):
+        steps.append(Step("delete", "laptop", f"{count} invites in {handover.FOLDER}/{record.env}/, dead from now on"))
     if record.target == "local" and _is_last_local(project, record):
         steps.append(Step("delete", "laptop", "the AWS emulator, which nothing else here uses"))
     return steps
@@ -114,10 +120,9 @@ def _destroy(
 ) -> list[str]:
     """Take away what is in AWS, access first. Returns what is there all the same."""
     aws, names = place.aws, place.names
-    with story.step("Closing every access"):
-        for user in people.users_on_path(aws, names.iam_path):
-            for key in people.keys_of(aws, user):
-                people.delete_key(aws, user, key.id)
+    with story.step("Closing every access"), ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
+        # Whatever else hangs on a user, put there by hand, would stop Terraform from deleting it.
+        list(pool.map(partial(people.strip_user, aws), people.users_on_path(aws, names.iam_path)))
     if buckets.exists(aws, record.bucket, names.account):
         with story.step(f"Emptying {record.bucket}") as step:
             buckets.empty(aws, record.bucket, progress=lambda gone: step.detail(f"{gone} versions"))
@@ -140,6 +145,8 @@ def _destroy(
 
 def _clean_laptop(project: Project, laptop: Laptop, record: Record) -> list[str]:
     gone = laptops.take_out(project, laptop, record)
+    if count := handover.remove_invites(project, record.env):
+        gone.append(f"{count} invites")
     if local.stop_mlflow(project, record.env):
         gone.append("the MLflow server's process")
     if record.target == "local" and _is_last_local(project, record) and local.stop_emulator(project):

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+
+import platformdirs
 
 from bootstrap.adapters import dotenv, dvc
 from bootstrap.adapters.aws.session import KeyPair
 from bootstrap.adapters.aws_profile import AwsFiles
-from bootstrap.adapters.files import locked
+from bootstrap.adapters.files import check_writable, locked, read_text, remove, write_atomic
 from bootstrap.adapters.git import Git
 from bootstrap.core.plan import Step
-from bootstrap.core.record import Record
-from bootstrap.errors import ConfigError, ToolMissing
+from bootstrap.core.record import Before, Record
+from bootstrap.errors import BootstrapError, ConfigError, ToolMissing
 from bootstrap.workflows.project import Project
 from bootstrap.workflows.story import Story
 
@@ -38,6 +42,11 @@ class Laptop:
         """Where the DVC remote goes: an existing DVC repository, else the git repository's top."""
         return self.dvc_repository or self.top
 
+    @property
+    def ignores_env_file(self) -> bool:
+        """Whether git leaves `.env` alone. Outside of a repository too: it may become one later."""
+        return self.git.ignores(self.env_file) if self.top is not None else dotenv.is_ignored(self.gitignore)
+
 
 def look_around(project: Project) -> Laptop:
     """Find the git and DVC repositories the project is in."""
@@ -49,15 +58,17 @@ def look_around(project: Project) -> Laptop:
         gitignore=project.folder / ".gitignore",
         git=git,
         top=top,
-        dvc_repository=dvc.find_repository(project.folder, top) if top else None,
+        # DVC works without git too; then only a repository in this very folder is meant.
+        dvc_repository=dvc.find_repository(project.folder, top or project.folder),
     )
 
 
-def check(laptop: Laptop, profile: str, owner: str, remote: str) -> None:
+def check(laptop: Laptop, profile: str, owner: str, remote: str, url: str = "") -> None:
     """Find out, before anything is provisioned, whether profile, remote and settings can be written.
 
-    Raises ConfigError for a file that cannot be parsed, for a profile or remote of the same name that somebody wrote
-    by hand and for an `.env` that git tracks; BootstrapError for a place that cannot be written.
+    With a `url`, a remote of the same name that leads to the same bucket is no obstacle. Raises ConfigError for a file
+    that cannot be parsed, for a profile or remote of the same name that somebody wrote by hand and for an `.env` that
+    git tracks; BootstrapError for a place that cannot be written.
     """
     laptop.files.check(profile, owner)
     dotenv.check(laptop.env_file)
@@ -66,8 +77,10 @@ def check(laptop: Laptop, profile: str, owner: str, remote: str) -> None:
             f"{laptop.env_file} is tracked by git; a password written there would end up in a commit.",
             hint="Take it out of git, the file stays: git rm --cached .env",
         )
+    if not laptop.ignores_env_file:
+        check_writable(laptop.gitignore)
     if laptop.dvc_repository is not None:
-        dvc.check(laptop.dvc_repository, dvc.Remote(remote, "", profile))
+        dvc.check(laptop.dvc_repository, dvc.Remote(remote, url, profile))
 
 
 def read_key(laptop: Laptop, record: Record) -> KeyPair | None:
@@ -81,8 +94,8 @@ def read_password(laptop: Laptop, record: Record) -> str | None:
     return dotenv.read(laptop.env_file, record.owner).get("MLFLOW_TRACKING_PASSWORD")
 
 
-def steps(laptop: Laptop, record: Record, key_works: bool) -> list[Step]:
-    """Say what of it is missing or would change."""
+def steps(laptop: Laptop, record: Record, key_works: bool, password: str | None = None) -> list[Step]:
+    """Say what of it is missing or would change. `password`: the one at MLflow, if it is not the one written here."""
     found: list[Step] = []
     profile = record.aws_profile
     written = laptop.files.region(profile, record.owner), laptop.files.endpoint(profile, record.owner)
@@ -96,7 +109,7 @@ def steps(laptop: Laptop, record: Record, key_works: bool) -> list[Step]:
         if laptop.dvc_repository is None or not dvc.is_written(laptop.dvc_repository, _remote(record)):
             found.append(Step("create", "laptop", f"the DVC remote {record.env} → {record.dvc_remote_url}"))
     settings = dotenv.read(laptop.env_file, record.owner)
-    expected = env_values(record, settings.get("MLFLOW_TRACKING_PASSWORD"))
+    expected = env_values(record, password or settings.get("MLFLOW_TRACKING_PASSWORD"))
     if not settings:
         found.append(Step("create", "laptop", f"a block of settings in {laptop.env_file.name} (ignored by git)"))
     elif settings != expected:
@@ -119,25 +132,29 @@ def write_profile(laptop: Laptop, record: Record, key: KeyPair) -> None:
 def write_remote(project: Project, laptop: Laptop, record: Record, story: Story) -> Record:
     """Write the DVC remote, making the git repository a DVC repository first if it is none.
 
-    Returns the record with what `down` needs to put things back. Without git or DVC it says so and goes on.
+    Returns the record with what `down` or `leave` needs to put things back. Without git or DVC it says so and goes on.
     """
     place = laptop.dvc_place
     if place is None:
-        story.note(
-            "This folder is in no git repository, so no DVC remote was written. "
-            "`git init` and the same command again add it."
-        )
+        again = "`git init` and the same command again add it."
+        story.note(f"This folder is in no git repository, so no DVC remote was written. {again}")
         return record
     # Two environments of one folder share the repository: one at a time, and each knows what the other found there.
     with locked(dvc.config_path(place), timeout=_DVC_SECONDS):
-        if not (place / ".dvc").is_dir():
-            try:
-                dvc.init(place, project.environ)
-            except ToolMissing as error:
-                story.note(f"{error.message} {error.hint}")
-                return record
+        try:
+            _make_repository(project, place, record)
+        except ToolMissing as error:
+            story.note(f"{error.message} {error.hint}")
+            return record
+        if record.member is not None:
+            _remember(project, dvc_config=dvc.config_text(place))
         others = _others(project, record)
-        before = dvc.write(place, _remote(record), frozenset(r.env for r in others))
+        ours = frozenset(other.env for other in others)
+        core = dvc.core(place)
+        before = dvc.write(place, _remote(record), ours, autostage=laptop.top is not None)
+        if record.member is not None:
+            # A teammate's commit may have brought the remote; `leave` then has nothing to take out.
+            before = before or core
         if (default := dvc.default_remote(place)) != record.env:
             story.note(f"Your default DVC remote '{default}' was kept; `dvc push -r {record.env}` uses this one.")
         if before is not None and record.dvc_repository is None:
@@ -149,13 +166,30 @@ def write_remote(project: Project, laptop: Laptop, record: Record, story: Story)
     return record
 
 
+def _make_repository(project: Project, place: Path, record: Record) -> None:
+    """Run `dvc init` unless there is a DVC repository; for a member, remember it first. Raises ToolMissing."""
+    if (place / ".dvc").is_dir():
+        return
+    if record.member is None or not dvc.is_installed(project.environ):
+        dvc.init(place, project.environ)
+        return
+    _remember(project, dvc_made={})
+    made = dvc.init(place, project.environ)
+    if before := project.before():
+        project.save_before(replace(before, dvc_made=made))
+
+
 _IGNORED = "/.env"
 
 
-def write_env(laptop: Laptop, record: Record, password: str | None) -> None:
-    """Write the `.env` block, after git has been told to ignore the file."""
-    # Outside of a repository too: it may become one later, and then the password must not be in it.
-    if not (laptop.git.ignores(laptop.env_file) if laptop.top is not None else dotenv.is_ignored(laptop.gitignore)):
+def write_env(laptop: Laptop, record: Record, password: str | None, project: Project | None = None) -> None:
+    """Write the `.env` block, after git has been told to ignore the file.
+
+    With a `project`, what that changes is remembered there first, for `leave`.
+    """
+    if not laptop.ignores_env_file:
+        if project is not None:
+            _remember(project, gitignore=dotenv.state(laptop.gitignore))
         dotenv.ignore(laptop.gitignore, _IGNORED)
     dotenv.write(laptop.env_file, record.owner, env_values(record, password))
 
@@ -167,27 +201,106 @@ def env_values(record: Record, password: str | None) -> dict[str, str]:
         values |= {
             "MLFLOW_TRACKING_URI": record.mlflow_tracking_uri,
             "MLFLOW_TRACKING_USERNAME": record.mlflow_username,
-            "MLFLOW_TRACKING_PASSWORD": password or "",
         }
+        if password or record.member is None:
+            values["MLFLOW_TRACKING_PASSWORD"] = password or ""
+        if record.team is not None:
+            # A script that names no experiment would use one that members have no access to.
+            values["MLFLOW_EXPERIMENT_NAME"] = f"{record.team}/default"
     return values
 
 
-def take_out(project: Project, laptop: Laptop, record: Record) -> list[str]:
+def take_out(project: Project, laptop: Laptop, record: Record, *, with_profile: bool = True) -> list[str]:
     """Take out exactly what was written for this environment; return what that was, in words."""
     gone: list[str] = []
-    if laptop.files.remove(record.aws_profile, record.owner):
+    if with_profile and laptop.files.remove(record.aws_profile, record.owner):
         gone.append(f"the AWS profile {record.aws_profile}")
-    repository = repository_of(project, record) or laptop.dvc_repository
+    repository = repository_of(project, record) or (laptop.dvc_repository if record.member is None else None)
     if repository is not None and repository.is_dir():
         with locked(dvc.config_path(repository), timeout=_DVC_SECONDS):
-            before = dvc.Before(record.dvc_default_before, record.dvc_autostage_before)
-            if staying := _sharing(project, _others(project, record), repository):
-                before = dvc.Before(staying[0].env, "true")
-            if dvc.remove(repository, _remote(record), before):
+            if dvc.remove(repository, _remote(record), _dvc_before(project, record, repository)):
                 gone.append(f"the DVC remote {record.env}")
     if dotenv.take_out(laptop.env_file, record.owner):
         gone.append(f"the block in {laptop.env_file.name}")
     return gone
+
+
+@dataclass(frozen=True)
+class PutBack:
+    """What the last `leave` of a folder put back there, and what it left as it is, each in words."""
+
+    gone: list[str]
+    left: list[str]
+
+
+def put_back(project: Project, laptop: Laptop, record: Record) -> PutBack:
+    """Undo what the joins in this folder did to it beyond their own blocks, once the last of them is taken out."""
+    before = project.before()
+    gone: list[str] = []
+    left: list[str] = []
+    if before is None or any(other.owner != record.owner for other in project.joined()):
+        return PutBack(gone, left)
+    if before.gitignore is not None:
+        if dotenv.owners(laptop.env_file) or (laptop.env_file.is_file() and not before.env_file):
+            left.append(f"the line {_IGNORED} in .gitignore, because .env is there with lines that git must not see")
+        elif dotenv.no_longer_ignore(laptop.gitignore, _IGNORED, before.gitignore):
+            gone.append(f"the line {_IGNORED} in .gitignore")
+    place = repository_of(project, record) or laptop.dvc_repository
+    if before.dvc_made is not None and place is not None and (place / ".dvc").is_dir():
+        made = [place / path for path in before.dvc_made]
+        if not dvc.is_untouched(place, before.dvc_made):
+            left.append(".dvc/, which `dvc init` made here, because there is more in it by now")
+        elif any(laptop.git.was_committed(path) for path in made):
+            left.append(".dvc/, which `dvc init` made here, because it is committed")
+        else:
+            laptop.git.unstage_new(made)
+            dvc.forget(place, before.dvc_made)
+            gone.append(".dvc/, which `dvc init` made here")
+    return PutBack(gone, left)
+
+
+def also_joined(project: Project, record: Record) -> list[Path]:
+    """Return the other folders of this machine that use the AWS profile of who has joined here.
+
+    The list of folders is a hint: what counts is what is remembered in each of them, now.
+    """
+    return [
+        folder
+        for folder in _folders()
+        if folder != project.folder
+        and any(
+            (other.owner, other.aws_profile) == (record.owner, record.aws_profile)
+            for other in replace(project, folder=folder).joined()
+        )
+    ]
+
+
+def note_folder(project: Project) -> None:
+    """Write down that somebody has joined in this folder, or has left it: then it is taken off the list.
+
+    Without a state folder that can be written, `leave` does not know of other folders; it is no reason to fail.
+    """
+    path = _folders_file()
+    with suppress(BootstrapError), locked(path):
+        now = [folder for folder in _folders() if folder != project.folder]
+        if project.joined():
+            now.append(project.folder)
+        if set(now) == set(_folders()):
+            return
+        if now:
+            write_atomic(path, json.dumps([str(folder) for folder in now], indent=2) + "\n")
+        else:
+            remove(path)
+
+
+def _folders() -> list[Path]:
+    with suppress(BootstrapError, ValueError, TypeError):
+        return [Path(folder) for folder in json.loads(read_text(_folders_file()) or "[]")]
+    return []
+
+
+def _folders_file() -> Path:
+    return platformdirs.user_state_path("bootstrap") / "joined.json"
 
 
 def shadowing(environ: Mapping[str, str]) -> list[str]:
@@ -200,8 +313,34 @@ def repository_of(project: Project, record: Record) -> Path | None:
     return (project.folder / record.dvc_repository).resolve() if record.dvc_repository is not None else None
 
 
+def _remember(
+    project: Project,
+    gitignore: str | None = None,
+    dvc_config: str | None = None,
+    dvc_made: dict[str, str] | None = None,
+) -> None:
+    """Write down how something was before the first `join` changes it; what is written down already stays."""
+    before = project.before() or Before(env_file=(project.folder / ".env").is_file())
+    now = replace(
+        before,
+        gitignore=gitignore if before.gitignore is None else before.gitignore,
+        dvc_config=dvc_config if before.dvc_config is None else before.dvc_config,
+        dvc_made=dvc_made if before.dvc_made is None else before.dvc_made,
+    )
+    project.save_before(now)
+
+
+def _dvc_before(project: Project, record: Record, repository: Path) -> dvc.Before:
+    """Return what to put back into a repository's configuration when the record's remote goes."""
+    found = dvc.Before(record.dvc_default_before, record.dvc_autostage_before)
+    if staying := _sharing(project, _others(project, record), repository):
+        found = dvc.Before(staying[0].env, "true")
+    before = project.before() if record.member is not None else None
+    return replace(found, text=before.dvc_config) if before is not None else found
+
+
 def _others(project: Project, record: Record) -> list[Record]:
-    return [other for other in project.recorded() if other.env != record.env]
+    return [other for other in (*project.recorded(), *project.joined()) if other.owner != record.owner]
 
 
 def _sharing(project: Project, records: list[Record], repository: Path) -> list[Record]:

@@ -9,7 +9,7 @@ from typing import Literal
 
 from bootstrap.adapters.aws import people
 from bootstrap.adapters.aws.session import KeyPair
-from bootstrap.adapters.mlflow import MlflowApi
+from bootstrap.adapters.mlflow_api import MlflowApi
 from bootstrap.core.names import CI_MEMBER
 from bootstrap.core.plan import Plan, Step, steps_from_terraform
 from bootstrap.core.record import Record

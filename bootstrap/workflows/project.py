@@ -8,12 +8,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bootstrap.adapters.files import read_text, write_atomic
+from bootstrap.adapters.git import Git
 from bootstrap.core.names import slugify
-from bootstrap.core.record import Record, parse_record
+from bootstrap.core.record import Before, Record, parse_before, parse_record
 from bootstrap.core.spec import FILE_NAME, Environment, Spec, parse_spec
-from bootstrap.errors import BootstrapError, ConfigError
+from bootstrap.errors import BootstrapError, ConfigError, UsageError
 
 WORK = ".bootstrap"
+# Two hyphens in a row are between the names of a project and an environment, and not in this one.
+_BEFORE = "before.json"
 
 
 @dataclass(frozen=True)
@@ -55,8 +58,8 @@ class Project:
         return parse_record(text) if text is not None else None
 
     def save(self, record: Record) -> None:
-        """Remember an environment."""
-        write_atomic(self.env_folder(record.env) / "record.json", record.to_json())
+        """Remember an environment, or that somebody has joined one here."""
+        write_atomic(self._file(record), record.to_json())
 
     def recorded(self) -> list[Record]:
         """Return what is remembered of all environments of this folder, by name."""
@@ -64,14 +67,48 @@ class Project:
         names = sorted(path.name for path in envs.iterdir() if path.is_dir()) if envs.is_dir() else []
         return [record for name in names if (record := self.record(name)) is not None]
 
+    @property
+    def joins(self) -> Path:
+        """Where it is remembered who has joined what in this folder."""
+        return self.work / "joined"
+
+    def joined(self) -> list[Record]:
+        """Return the environments that somebody has joined in this folder, by name."""
+        texts = [read_text(path) for path in sorted(self.joins.glob("*--*.json"))]
+        return [record for text in texts if text is not None and (record := parse_record(text)) is not None]
+
+    def before(self) -> Before | None:
+        """Return what this folder was like before the first `join` in it, if there was one."""
+        text = read_text(self.joins / _BEFORE)
+        return parse_before(text) if text is not None else None
+
+    def save_before(self, before: Before) -> None:
+        """Remember what this folder was like before the first `join` in it."""
+        write_atomic(self.joins / _BEFORE, before.to_json())
+
+    def forget_join(self, record: Record) -> None:
+        """Forget that somebody has joined here; with the last one and no environment up, all of our folder goes."""
+        self._file(record).unlink(missing_ok=True)
+        if not self.joined():
+            shutil.rmtree(self.joins, ignore_errors=True)
+        self._tidy_work()
+
     def tidy(self, env: str) -> None:
         """Remove what a look at an environment left, if it is not up; with the last one, all of our folder."""
         folder = self.env_folder(env)
         if self.record(env) is None and not (folder / "mlflow").exists():
             shutil.rmtree(folder, ignore_errors=True)
-        envs = self.work / "envs"
-        if not (envs.is_dir() and any(envs.iterdir())) and not (self.local / "emulator.json").exists():
+        self._tidy_work()
+
+    def _tidy_work(self) -> None:
+        used = any(folder.is_dir() and any(folder.iterdir()) for folder in (self.work / "envs", self.joins))
+        if not used and not (self.local / "emulator.json").exists():
             shutil.rmtree(self.work, ignore_errors=True)
+
+    def _file(self, record: Record) -> Path:
+        if record.member is None:
+            return self.env_folder(record.env) / "record.json"
+        return self.joins / f"{record.project}--{record.env}.json"
 
     def as_recorded(self, record: Record) -> Project:
         """Return the project under the name and in the region that an environment was brought up with.
@@ -116,6 +153,23 @@ def open_project(start: Path, config: Path | None, environ: Mapping[str, str], h
         raise ConfigError(f"There is no {path}.", hint="`bootstrap init` writes one.")
     shown = path.name if path.parent == start else str(path)
     return Project(path.resolve().parent, parse_spec(text, shown), environ, home)
+
+
+def here_and_home() -> tuple[Path, Path]:
+    """Return the current folder and the user's home. Raises UsageError if one of them is not there."""
+    try:
+        return Path.cwd(), Path.home()
+    except (RuntimeError, OSError) as error:
+        raise UsageError(f"This folder or your home cannot be found: {error}.", hint="Go to another folder.") from error
+
+
+def open_folder(start: Path, environ: Mapping[str, str], home: Path) -> Project:
+    """Return the folder that a member works in: the top of the git repository, else `start` itself.
+
+    A member has no bootstrap.toml; if there is one, it is the operator's and is not read.
+    """
+    folder = Git(start, environ).top() or start
+    return Project(folder, Spec.default(slugify(folder.name)), environ, home)
 
 
 def _nearest(start: Path) -> Path | None:

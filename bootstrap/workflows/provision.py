@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
@@ -16,6 +16,7 @@ from bootstrap.adapters.terraform_folder import RootFolder
 from bootstrap.adapters.terraform_install import find_terraform
 from bootstrap.adapters.terraform_mirror import find_mirror, platform_tag, search_places, wanted
 from bootstrap.assets import INFRA
+from bootstrap.core.membership import Membership
 from bootstrap.core.names import CI_MEMBER, STATE, Names
 from bootstrap.core.spec import Spec
 from bootstrap.core.stream import Stream
@@ -76,6 +77,19 @@ class Provisioner:
         finally:
             root.plan_file.unlink(missing_ok=True)
 
+    def apply_members(
+        self, planned: Callable[[Stream], None], progress: Callable[[str], None], *, only: Sequence[str] = ()
+    ) -> Stream:
+        """Make the users equal to the inputs; with `only` (members' names), no others are looked at or touched.
+
+        The state is taken at its word: the number of API calls follows the number of changes, not of members.
+        """
+        self.init("members")
+        targets = [member_address(name, "") for name in only]
+        return self.terraform.apply_at_once(
+            self.root("members").path, planned, progress, refresh=False, targets=targets
+        )
+
 
 @dataclass(frozen=True)
 class Tools:
@@ -107,9 +121,16 @@ def find_tools(project: Project, story: Story) -> Tools:
 
 
 def prepare(
-    project: Project, place: Place, tools: Tools, jobs: Jobs, run: Run | None = None, *, folder: str = "infra"
+    project: Project,
+    place: Place,
+    tools: Tools,
+    jobs: Jobs,
+    run: Run | None = None,
+    *,
+    membership: Membership,
+    folder: str = "infra",
 ) -> Provisioner:
-    """Lay out the roots for one environment and write their inputs."""
+    """Lay out the roots for one environment with these members and write their inputs."""
     env = place.names.env
     extra: dict[str, str] = {}
     if tools.mirror is None:
@@ -129,15 +150,16 @@ def prepare(
     base = project.env_folder(env) / folder
     configuration = terraform_folder.lay_out(INFRA, base)
     provisioner = Provisioner(terraform, base, configuration, place)
-    for name, variables in inputs(project.spec, place).items():
+    for name, variables in inputs(project.spec, place, membership).items():
         provisioner.root(name).write_variables(variables)
     return provisioner
 
 
-def inputs(spec: Spec, place: Place) -> dict[str, dict[str, object]]:
+def inputs(spec: Spec, place: Place, membership: Membership) -> dict[str, dict[str, object]]:
     """Return the variables of both roots."""
     names = place.names
-    expires = spec.environment(names.env).expires
+    table = spec.environment(names.env)
+    expires = table.expires
     shared: dict[str, object] = {
         "target": place.kind,
         "region": place.aws.region,
@@ -151,7 +173,19 @@ def inputs(spec: Spec, place: Place) -> dict[str, dict[str, object]]:
             "expires": expires.isoformat() if expires else "",
         },
     }
-    members = {CI_MEMBER: {"user_name": names.iam_user(CI_MEMBER), "role": CI_MEMBER}}
+    members: dict[str, dict[str, object]] = {
+        CI_MEMBER: {"user_name": names.iam_user(CI_MEMBER), "role": CI_MEMBER},
+        **{
+            name: {
+                "user_name": names.iam_user(name),
+                "role": one.role,
+                "team": one.team_name,
+                "expires": one.expires.isoformat() if one.expires else "",
+                "dvc_delete": table.dvc_gc and one.role == "student",
+            }
+            for name, one in membership.members.items()
+        },
+    }
     return {
         "environment": shared | {"storage": {"bucket": names.bucket}},
         "members": shared | {"bucket": names.bucket, "members": members},
@@ -224,7 +258,25 @@ def finish(provisioner: Provisioner, side: Side, name: str, pending: Pending) ->
     return side.start(partial(provisioner.apply, name, pending.report))
 
 
-def adopt_existing(provisioner: Provisioner) -> None:
+def member_address(name: str, resource: str = "aws_iam_user.this") -> str:
+    """Return Terraform's address of a member, or of one of the member's resources."""
+    module = f'module.member["{name}"]'
+    return f"{module}.{resource}" if resource else module
+
+
+def adopt_members(provisioner: Provisioner, names: Iterable[str]) -> None:
+    """Let Terraform take over those of these members whose user is there but may be missing in its state.
+
+    One listing of the environment's users, however many members.
+    """
+    place = provisioner.place
+    there = set(people.users_on_path(place.aws, place.names.iam_path))
+    wanted = {name: place.names.iam_user(name) for name in names}
+    found = {member_address(name): user for name, user in wanted.items() if user in there}
+    provisioner.root("members").write_adoptions(found)
+
+
+def adopt_existing(provisioner: Provisioner, membership: Membership) -> None:
     """Let Terraform take over what is there but may be missing in its state, as after a kill.
 
     Raises BootstrapError if something of another's has our name.
@@ -243,12 +295,10 @@ def adopt_existing(provisioner: Provisioner) -> None:
                 "`project` in bootstrap.toml.",
             )
         bucket = {"module.storage.aws_s3_bucket.this": names.bucket}
-    user = names.iam_user(CI_MEMBER)
-    member: dict[str, str] = {}
-    if people.user_exists(place.aws, user, names.iam_path):
-        member = {f'module.member["{CI_MEMBER}"].aws_iam_user.this': user}
     provisioner.root("environment").write_adoptions(bucket)
-    provisioner.root("members").write_adoptions(member)
+    # Users have one name space whatever their path: one elsewhere would make Terraform fail without saying why.
+    people.user_exists(place.aws, names.iam_user(CI_MEMBER), names.iam_path)
+    adopt_members(provisioner, [CI_MEMBER, *membership.members])
 
 
 def clear_stale_locks(place: Place, run: Run, story: Story) -> None:

@@ -16,6 +16,7 @@ from bootstrap.workflows import provision
 from bootstrap.workflows.guard import guarded
 from bootstrap.workflows.parallel import Side
 from bootstrap.workflows.project import Project
+from bootstrap.workflows.registry import open_registry
 from bootstrap.workflows.story import Story
 from bootstrap.workflows.target import Place, reach
 
@@ -97,7 +98,9 @@ def _drift(project: Project, record: Record, place: Place, story: Story) -> list
         Side(jobs, story) as side,
         story.step(f"Comparing {record.env} with what was made"),
     ):
-        provisioner = provision.prepare(project, place, provision.find_tools(project, story), jobs, run)
+        membership = open_registry(project, place, story).membership
+        tools = provision.find_tools(project, story)
+        provisioner = provision.prepare(project, place, tools, jobs, run, membership=membership)
         streams = provision.planned(provision.plan_all(provisioner, side), side)
         found = [change for name in provision.ROOTS for change in streams[name].changes]
     steps = steps_from_terraform(found, {"bucket": record.bucket})

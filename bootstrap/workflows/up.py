@@ -14,20 +14,26 @@ from functools import partial
 from bootstrap.adapters.aws import buckets, people
 from bootstrap.adapters.aws.session import KeyPair, warm_up
 from bootstrap.adapters.emulator import require_local_extra
-from bootstrap.adapters.mlflow import DEFAULT_EXPERIMENT, MlflowApi, MlflowServer, new_password
+from bootstrap.adapters.files import read_text
+from bootstrap.adapters.mlflow import MlflowServer
+from bootstrap.adapters.mlflow_api import DEFAULT_EXPERIMENT, MlflowApi, new_password
 from bootstrap.adapters.process import Jobs
+from bootstrap.core.membership import Membership
 from bootstrap.core.names import CI_MEMBER, profile
 from bootstrap.core.plan import Plan, in_words
 from bootstrap.core.record import Record, Target
-from bootstrap.errors import BootstrapError, Declined, NotSupportedYet, TerraformFailed
+from bootstrap.core.roster import parse_roster
+from bootstrap.errors import BootstrapError, ConfigError, Declined, NotSupportedYet, TerraformFailed
 from bootstrap.workflows import laptop as laptops
 from bootstrap.workflows import local, provision
 from bootstrap.workflows.guard import guarded
 from bootstrap.workflows.laptop import Laptop
+from bootstrap.workflows.mlflow_access import administrator
 from bootstrap.workflows.parallel import Side
 from bootstrap.workflows.prepare import Found, Prepared, draft, find_mlflow, login, prepare, wants_mlflow
 from bootstrap.workflows.project import Project
 from bootstrap.workflows.provision import Provisioner, Tools
+from bootstrap.workflows.registry import open_registry
 from bootstrap.workflows.story import Step as StoryStep
 from bootstrap.workflows.story import Story
 from bootstrap.workflows.target import Place, open_place, require_same
@@ -76,10 +82,11 @@ def preview(project: Project, request: Request, story: Story) -> Plan:
         has_state = buckets.exists(place.aws, place.names.state_bucket, place.names.account)
         folder = "infra" if has_state else _PREVIEW
         try:
-            provisioner = provision.prepare(project, place, tools, jobs, run, folder=folder)
+            membership = open_registry(project, place, story).membership if has_state else Membership()
+            provisioner = provision.prepare(project, place, tools, jobs, run, membership=membership, folder=folder)
             if has_state:
                 provision.clear_stale_locks(place, run, story)
-            provision.adopt_existing(provisioner)
+            provision.adopt_existing(provisioner, membership)
             mlflow = find_mlflow(project, place)
             found = Found(project, place, laptop, mlflow, has_state=has_state, settled=False)
             pending = provision.plan_all(provisioner, side, local_state=not has_state)
@@ -112,10 +119,12 @@ def up(project: Project, request: Request, story: Story, confirm: Confirm, *, su
         found = Found(project, place, laptop, mlflow, has_state=not made_state, settled=settled)
         if sure and mlflow != "unwanted":
             side.start(partial(_start_mlflow, project, place))
-        provisioner = provision.prepare(project, place, tools, jobs, run)
+        membership = Membership() if made_state else open_registry(project, place, story).membership
+        _tell_of_roster(project, membership, request.env, story)
+        provisioner = provision.prepare(project, place, tools, jobs, run, membership=membership)
         if not settled:
             provision.clear_stale_locks(place, run, story)
-            provision.adopt_existing(provisioner)
+            provision.adopt_existing(provisioner, membership)
             if sure:
                 project.save(draft(project, place))
         # Where most likely nothing changes, a plan by itself is the shorter way to find that out.
@@ -189,8 +198,6 @@ def _before_anything(project: Project, request: Request, story: Story) -> Tools:
         require_local_extra("mlflow", "the MLflow server")
     if request.target == "local":
         require_local_extra("moto", "the AWS emulator")
-    if (project.folder / project.spec.roster).is_file():
-        story.note(f"Bringing in the people of {project.spec.roster} is not supported yet; nobody of them has access.")
     if env.expires is not None and env.expires < date.today():
         where = project.spec.where("environments", env.name, "expires")
         story.note(f"{where}: '{env.name}' expired on {env.expires.isoformat()}.")
@@ -205,6 +212,24 @@ def _before_anything(project: Project, request: Request, story: Story) -> Tools:
             f"the profile {profile(project.spec.project, env.name)}."
         )
     return provision.find_tools(project, story)
+
+
+def _tell_of_roster(project: Project, membership: Membership, env: str, story: Story) -> None:
+    """Say how the people of the roster get in, if some of them are not: `up` itself brings in nobody."""
+    roster = project.spec.roster
+    text = read_text(project.folder / roster)
+    if text is None:
+        return
+    try:
+        missing = {person.name for person in parse_roster(text, roster).people} - set(membership.members)
+    except ConfigError as error:
+        story.note(f"The roster has to be mended before anybody of it can come in:\n{error.message}")
+        return
+    if missing:
+        story.note(
+            f"{len(missing)} of {roster} are not in '{env}' yet; to invite them: "
+            f"bootstrap onboard --roster {roster} --env {env}"
+        )
 
 
 def _refuse_unsupported(project: Project, env: str, story: Story) -> None:
@@ -326,7 +351,7 @@ def _ensure_login(project: Project, prepared: Prepared) -> str:
         password = before
     else:
         password = new_password()
-        server.admin(running).ensure_user(CI_MEMBER, password)
+        administrator(server, running).ensure_user(CI_MEMBER, password)
     # Without it, a script that names no experiment would be refused.
-    server.admin(running).ensure_experiment_permission(CI_MEMBER, DEFAULT_EXPERIMENT, "EDIT")
+    administrator(server, running).ensure_experiment_permission(CI_MEMBER, DEFAULT_EXPERIMENT, "EDIT")
     return password

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from bootstrap.adapters.aws import buckets, people, probes
 from bootstrap.adapters.aws.session import Aws, KeyPair
-from bootstrap.adapters.mlflow import MlflowApi
+from bootstrap.adapters.mlflow_api import MlflowApi
 from bootstrap.core.names import CI_MEMBER
 from bootstrap.core.record import Record
 from bootstrap.errors import VerificationFailed

@@ -1,0 +1,170 @@
+"""`bootstrap onboard`."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+import click
+
+from bootstrap import ui
+from bootstrap.commands import invitations, options
+from bootstrap.core.membership import Difference, Member, changes
+from bootstrap.errors import UsageError
+from bootstrap.workflows.onboard import Outcome, Request, onboard, people_named
+from bootstrap.workflows.project import Project
+
+_SHOWN = 20
+
+
+@click.command(
+    "onboard",
+    short_help="Bring people in.",
+    epilog="\b\nExamples:\n"
+    "  bootstrap onboard ana --env stag --team red\n"
+    "  bootstrap onboard --roster members.csv --env stag --codes ~/codes.csv\n"
+    "  bootstrap onboard --roster members.csv --env stag --prune --to-github",
+)
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@options.env_option()
+@click.option("--roster", metavar="FILE", help="Make the environment equal to this roster.")
+@click.option("--prune", is_flag=True, help="With --roster: whoever is not in it loses access.")
+@click.option("--role", type=click.Choice(["student", "instructor"]), help="What NAME may do; default: student.")
+@click.option("--team", metavar="TEAM", help="Whose DVC remote and experiments NAME shares; default: one of their own.")
+@click.option("--email", metavar="ADDRESS", help="For the roster.")
+@click.option("--github", metavar="LOGIN", help="For the roster, and for --to-github.")
+@click.option("--expires", type=click.DateTime(["%Y-%m-%d"]), metavar="DAY", help="Last day of access, as 2026-12-31.")
+@invitations.seal_options
+@options.profile_option
+@options.config_option
+@options.json_option
+@options.yes_option
+@options.verbose_option
+def command(
+    names: tuple[str, ...],
+    env: str,
+    roster: str | None,
+    prune: bool,
+    role: str | None,
+    team: str | None,
+    email: str | None,
+    github: str | None,
+    expires: object,
+    codes: Path | None,
+    to_github: bool,
+    passphrase: bool,
+    profile: str | None,
+    config: Path | None,
+    as_json: bool,
+    yes: bool,
+    verbose: bool,
+) -> None:
+    """Bring people into an environment that is up: an IAM user that may do what they need and no more, a key, an MLflow
+    login, and a sealed invite in invites/ENV/.
+
+    With NAMEs, these people are added to the roster and brought in. With --roster, the environment becomes equal to
+    that file: shows the difference, asks, does it. Nobody is removed without --prune. A second run changes nothing,
+    and after an interruption the same command goes on.
+    """
+    given = {"role": role, "team": team, "email": email, "github": github, "expires": expires}
+    if bool(names) == (roster is not None):
+        raise UsageError("Name people, or a roster with --roster.", hint="As in: bootstrap onboard ana --env stag")
+    if roster is not None and (wrong := [f"--{name}" for name, value in given.items() if value is not None]):
+        raise UsageError(f"{', '.join(wrong)} goes with NAMEs; with --roster the file says it.")
+    if prune and roster is None:
+        raise UsageError("--prune goes with --roster: it removes whoever is not in that file.")
+    project = options.project(config, verbose=verbose)
+    ui.require_an_answer(yes=yes)
+    if isinstance(expires, datetime):
+        given["expires"] = expires.date()
+    people = people_named(project, names, {name: value for name, value in given.items() if value is not None})
+    sealing = invitations.invitations(
+        project, env, codes=codes, to_github=to_github, passphrase=passphrase, as_json=as_json
+    )
+    request = Request(
+        env=env,
+        seal_for=sealing.seal_for,
+        people=people,
+        whole_roster=roster is not None,
+        roster=roster,
+        prune=prune,
+        profile=profile,
+        codes=sealing.codes,
+    )
+
+    def confirm(difference: Difference) -> bool:
+        click.echo(difference_text(difference), err=True)
+        return ui.confirm("Do this?", yes=yes)
+
+    outcome = onboard(project, request, ui.TerminalStory(), confirm, sealing.tell)
+    if as_json:
+        options.print_json(_as_dict(outcome))
+    else:
+        _summary(project, env, outcome, sealing, shown_codes=not (to_github or passphrase))
+
+
+def difference_text(difference: Difference) -> str:
+    """Return a difference as text: who, and what about them; long lists are cut."""
+    waiting = "an invite, which an earlier run did not get to"
+    lines = [
+        *_some("+", [f"{one.name}: {_about(one)}" for one in difference.added], "green"),
+        *_some("+", [f"{name}: {waiting}" for name in difference.waiting], "green"),
+        *_some("~", [f"{after.name}: {_changed(now, after)}" for now, after in difference.changed], "yellow"),
+        *_some("-", [f"{name}: all access ends; their files stay" for name in difference.removed], "red"),
+    ]
+    if difference.extra:
+        lines.append(f"Not in the roster, and kept (--prune removes them): {', '.join(difference.extra)}")
+    return "\n".join([*lines, "", f"{difference.summary()}."])
+
+
+def _some(sign: str, what: list[str], colour: str) -> list[str]:
+    shown = what if len(what) <= _SHOWN else what[: _SHOWN - 1]
+    lines = [f"  {click.style(sign, fg=colour)} {one}" for one in shown]
+    if len(shown) < len(what):
+        lines.append(f"  {click.style(sign, fg=colour)} … and {len(what) - len(shown)} more")
+    return lines
+
+
+def _changed(now: Member, after: Member) -> str:
+    return ", ".join(f"{what} {was} → {becomes}" for what, (was, becomes) in changes(now, after).items())
+
+
+def _about(one: Member) -> str:
+    until = f", until {one.expires.isoformat()}" if one.expires else ""
+    return f"{one.role}, team {one.team_name}{until}"
+
+
+def _as_dict(outcome: Outcome) -> dict[str, object]:
+    difference = outcome.difference
+    return {
+        "added": [one.name for one in difference.added],
+        "changed": [after.name for _, after in difference.changed],
+        "removed": list(difference.removed),
+        "kept": list(difference.extra),
+        "invited": outcome.invited,
+        "mlflow": outcome.mlflow,
+    }
+
+
+def _summary(
+    project: Project, env: str, outcome: Outcome, sealing: invitations.Invitations, *, shown_codes: bool
+) -> None:
+    difference = outcome.difference
+    for line in outcome.mlflow:
+        click.echo(f"MLflow: {line}", err=True)
+    if difference.is_empty:
+        click.echo(f"No changes: '{env}' has these people already.")
+        if difference.extra:
+            click.echo(f"Not in the roster, and kept (--prune removes them): {', '.join(difference.extra)}")
+        return
+    done = [
+        *([f"{len(outcome.invited)} invited"] if outcome.invited else []),
+        *([f"{len(difference.changed)} changed"] if difference.changed else []),
+        *([f"{len(difference.removed)} removed"] if difference.removed else []),
+    ]
+    click.secho(f"\n'{env}': {', '.join(done)}.", bold=True)
+    if outcome.moved:
+        names = " ".join(outcome.moved)
+        click.echo(f"Another team means another DVC remote: `bootstrap rotate {names} --env {env}` hands it over.")
+    if outcome.invited:
+        click.echo(invitations.how_to_go_on(project, env, outcome.invited, sealing, codes=shown_codes))

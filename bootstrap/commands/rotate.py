@@ -1,0 +1,95 @@
+"""`bootstrap rotate`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+
+import click
+
+from bootstrap import ui
+from bootstrap.commands import invitations, options
+from bootstrap.core.names import CI_MEMBER
+from bootstrap.errors import UsageError
+from bootstrap.workflows.rotate import Due, Request, rotate
+
+_AGE = re.compile(r"(\d{1,4})d?")
+
+
+@click.command(
+    "rotate",
+    short_help="Give people new keys.",
+    epilog="\b\nExamples:\n"
+    "  bootstrap rotate ana --env stag\n"
+    "  bootstrap rotate --older-than 90d --env stag --codes ~/codes.csv\n"
+    "  bootstrap rotate --all --env stag --to-github",
+)
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@options.env_option()
+@click.option("--all", "everyone", is_flag=True, help="Everybody's, and that of ci.")
+@click.option("--older-than", metavar="DAYS", help="Only keys older than that, for instance 90d.")
+@invitations.seal_options
+@options.profile_option
+@options.config_option
+@options.json_option
+@options.yes_option
+@options.verbose_option
+def command(
+    names: tuple[str, ...],
+    env: str,
+    everyone: bool,
+    older_than: str | None,
+    codes: Path | None,
+    to_github: bool,
+    passphrase: bool,
+    profile: str | None,
+    config: Path | None,
+    as_json: bool,
+    yes: bool,
+    verbose: bool,
+) -> None:
+    """Replace access keys: make a new one, make sure that it works, hand it over as a new invite with a new MLflow
+    password, then disable the old one and delete it.
+
+    From then on the old key is dead: people go on when they have opened their new invite. The key of ci goes straight
+    into the profile that `up` wrote. After an interruption the same command goes on.
+    """
+    if sum((bool(names), everyone, older_than is not None)) != 1:
+        raise UsageError("Name people, or say --all, or --older-than 90d.")
+    found = _AGE.fullmatch(older_than) if older_than is not None else None
+    if older_than is not None and found is None:
+        raise UsageError(f"--older-than takes a number of days such as 90d, not {older_than!r}.")
+    ui.require_an_answer(yes=yes)
+    project = options.project(config, verbose=verbose)
+    sealing = invitations.invitations(
+        project, env, codes=codes, to_github=to_github, passphrase=passphrase, as_json=as_json
+    )
+    request = Request(
+        env=env,
+        seal_for=sealing.seal_for,
+        names=names,
+        everyone=everyone,
+        older_than=timedelta(days=int(found[1])) if found else None,
+        profile=profile,
+        codes=sealing.codes,
+    )
+
+    def confirm(due: Sequence[Due]) -> bool:
+        for one in due:
+            age = "no key yet" if one.age is None else f"key is {one.age.days} days old"
+            click.echo(f"  {click.style('~', fg='yellow')} {one.name}: {age}", err=True)
+        return ui.confirm(f"Replace {len(due)} keys? The old ones stop working.", yes=yes)
+
+    done = rotate(project, request, ui.TerminalStory(), confirm, sealing.tell)
+    if as_json:
+        options.print_json({"rotated": [one.name for one in done]})
+        return
+    if not done:
+        click.echo("No changes: no key is that old.")
+        return
+    click.secho(f"\n{len(done)} keys replaced; the old ones are deleted.", bold=True)
+    if invited := [one.name for one in done if one.name != CI_MEMBER]:
+        shown = not (to_github or passphrase)
+        click.echo(invitations.how_to_go_on(project, env, invited, sealing, codes=shown))

@@ -1,0 +1,188 @@
+"""`rotate`: a new key for a person, who is never without one that works.
+
+Create, verify, hand over, disable the old one, delete it: in this order, and each step is remembered before the next,
+so that the same command goes on after a crash.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta, timezone
+from functools import partial
+
+from bootstrap.adapters.aws import people
+from bootstrap.adapters.aws.people import KeyInfo
+from bootstrap.adapters.aws.session import KeyPair
+from bootstrap.core.membership import Member
+from bootstrap.core.names import CI_MEMBER
+from bootstrap.errors import BootstrapError, Declined
+from bootstrap.workflows import handover
+from bootstrap.workflows import laptop as laptops
+from bootstrap.workflows.counter import Counter, open_counter
+from bootstrap.workflows.handover import CodesFile, Desk, Made, SealFor, Tell
+from bootstrap.workflows.project import Project
+from bootstrap.workflows.story import Story
+
+_SIDE_BY_SIDE = 8
+
+
+@dataclass(frozen=True)
+class Request:
+    """Whose keys: `names`, or everybody's (`everyone`), or those older than `older_than`."""
+
+    env: str
+    seal_for: SealFor
+    names: tuple[str, ...] = ()
+    everyone: bool = False
+    older_than: timedelta | None = None
+    profile: str | None = None
+    codes: CodesFile | None = None
+
+
+@dataclass(frozen=True)
+class Due:
+    """A person whose key is to be replaced. `age` is that of the key they have, None if they have none."""
+
+    name: str
+    age: timedelta | None
+    retiring: tuple[str, ...]
+
+
+Confirm = Callable[[Sequence[Due]], bool]
+
+
+def rotate(project: Project, request: Request, story: Story, confirm: Confirm, tell: Tell) -> list[Due]:
+    """Replace keys; returns whose. Raises Declined on a no, BootstrapError if a name is nobody's."""
+    if request.codes is not None:
+        request.codes.check()
+    with open_counter(project, request.env, request.profile, "rotate", story) as counter:
+        membership = counter.registry.membership
+        known = {CI_MEMBER: None, **membership.members}
+        handover.require_names(known, request.names, counter.place.names)
+        chosen = request.names or tuple(known)
+        if not request.names and laptops.read_key(laptops.look_around(counter.project), counter.record) is None:
+            story.note("`ci` is left out: its key is in the profile of another machine. Rotate it there.")
+            chosen = tuple(membership.members)
+        with story.step(f"Looking at the keys of {len(chosen)}"), ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
+            looked = list(pool.map(partial(_look, counter), dict.fromkeys(chosen)))
+        since = counter.run.interrupted_since
+        due = [
+            one
+            for one in looked
+            if (request.older_than is None or one.age is None or one.age > request.older_than)
+            and not _done_already(membership.members.get(one.name), since)
+        ]
+        unfinished = [one.name for one in membership.members.values() if one.handover and one.handover.retiring]
+        if not due and not unfinished:
+            return []
+        if due:
+            logins = handover.github_logins(counter.project)
+            seal = request.seal_for({one.name: logins.get(one.name, "") for one in due if one.name != CI_MEMBER})
+            if not confirm(due):
+                raise Declined("Nothing was changed.")
+        for name in unfinished:
+            _retire(counter, name)
+        if not due:
+            return []
+        renewed = [membership.members[one.name] for one in due if one.name != CI_MEMBER]
+        desk = handover.desk_of(counter, seal, tell, renewed)
+        with story.step(f"Making new keys for {len(due)}") as step:
+            begun = [
+                counter.side.start(partial(_renew, counter, desk, membership.members[one.name], one.retiring))
+                for one in due
+                if one.name != CI_MEMBER
+            ]
+            for count, future in enumerate(begun, start=1):
+                made = counter.side.result(future)
+                desk.hand_over([made])
+                _retire(counter, made.member.name)
+                step.detail(f"{count} of {len(due)}")
+            if any(one.name == CI_MEMBER for one in due):
+                _renew_ci(counter, next(one for one in due if one.name == CI_MEMBER))
+        counter.registry.save(counter.registry.membership)
+        return due
+
+
+def _look(counter: Counter, name: str) -> Due:
+    """Find out which keys a person has. Raises BootstrapError if one of them is not ours to delete."""
+    place, record = counter.place, counter.record
+    user = place.names.iam_user(name)
+    keys = people.key_ids(place.aws, user)
+    if name == CI_MEMBER:
+        pair = laptops.read_key(laptops.look_around(counter.project), record)
+        if pair is None:
+            raise BootstrapError(
+                f"The key of `ci` is not in the profile {record.aws_profile} of this machine, so a new one could not "
+                "be put in its place where it is used.",
+                hint="Run this where the environment was brought up, or name the people whose keys you mean.",
+            )
+        claimed = {pair.id}
+    else:
+        handed = counter.registry.membership.members[name].handover
+        claimed = {handed.key_id, *handed.retiring} if handed else set()
+    mine = [key for key in keys if key.id in claimed]
+    for key in keys:
+        if key.id not in claimed:
+            _delete_if_never_used(counter, user, key)
+    age = datetime.now(timezone.utc) - mine[-1].created if mine else None
+    return Due(name, age, tuple(key.id for key in mine))
+
+
+def _delete_if_never_used(counter: Counter, user: str, key: KeyInfo) -> None:
+    """Make room for the new key: one that a crash left behind was never used by anybody."""
+    aws = counter.place.aws
+    if any(one.id == key.id and one.last_used is not None for one in people.keys_of(aws, user)):
+        raise BootstrapError(
+            f"{user} has an access key that this tool did not make and somebody uses ({key.id[:4]}…{key.id[-4:]}).",
+            hint=f"Find out who made it; then: aws iam delete-access-key --user-name {user} --access-key-id …",
+        )
+    people.delete_key(aws, user, key.id)
+
+
+def _done_already(member: Member | None, since: datetime | None) -> bool:
+    """Tell whether the run that was interrupted had come past this person."""
+    if member is None or member.handover is None or since is None:
+        return False
+    return datetime.fromisoformat(member.handover.made) >= since
+
+
+def _renew(counter: Counter, desk: Desk, member: Member, old: tuple[str, ...]) -> Made:
+    user = counter.place.names.iam_user(member.name)
+    for spare in old[: -(people.KEYS_PER_USER - 1)]:
+        # Both slots are taken by keys of ours: the older one was replaced by a run that did not end.
+        people.delete_key(counter.place.aws, user, spare)
+    return desk.seal_up(member, _minted(counter, user), retiring=old)
+
+
+def _minted(counter: Counter, user: str) -> KeyPair:
+    key = people.mint_key(counter.place.aws, user)
+    people.wait_until_accepted(counter.place.aws.with_key(key), user)
+    return key
+
+
+def _renew_ci(counter: Counter, due: Due) -> None:
+    """`ci` has its key in the profile that `up` wrote: the new one goes straight there."""
+    user = counter.place.names.iam_user(CI_MEMBER)
+    laptop = laptops.look_around(counter.project)
+    laptops.check(laptop, counter.record.aws_profile, counter.record.owner, counter.record.env)
+    laptops.write_profile(laptop, counter.record, _minted(counter, user))
+    for old in due.retiring:
+        _end(counter, user, old)
+
+
+def _retire(counter: Counter, name: str) -> None:
+    """Disable and delete the keys that a person's new one replaces."""
+    member = counter.registry.membership.members[name]
+    if member.handover is None:
+        return
+    user = counter.place.names.iam_user(name)
+    for old in member.handover.retiring:
+        _end(counter, user, old)
+    counter.registry.note(name, replace(member.handover, retiring=()))
+
+
+def _end(counter: Counter, user: str, key_id: str) -> None:
+    people.set_key_active(counter.place.aws, user, key_id, active=False)
+    people.delete_key(counter.place.aws, user, key_id)
