@@ -22,8 +22,6 @@ _SECONDS = 15.0
 _ATTEMPTS = 3
 # A longer wait than this is for the user to decide on.
 _MOST_WAIT_SECONDS = 30.0
-# More than any answer with a hundred keys.
-_MOST_BYTES = 1_000_000
 _LOGIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}", re.ASCII)
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _OTHERWISE = "Or seal this invite to a code instead."
@@ -49,6 +47,8 @@ def public_keys(
             f"{login!a} cannot be anybody's name on GitHub.",
             hint="Correct it in the roster's `github` column: it is the last part of github.com/NAME.",
         )
+    # Read from a file, it may end its line.
+    token = (token or "").strip() or None
     url = f"{api_url.rstrip('/')}/users/{urllib.parse.quote(login, safe='')}/keys?per_page=100"
     lines = _lines(_get(url, login, token, opener or _opener(url), sleep), url)
     usable = [line for line in lines if line.partition(" ")[0] in SSH_KEY_TYPES]
@@ -83,25 +83,29 @@ def _get(
 
 
 def _ask_once(url: str, token: str | None, opener: urllib.request.OpenerDirector) -> tuple[int, Message, bytes]:
-    request = urllib.request.Request(  # noqa: S310 - the address is checked where bootstrap.toml is read
-        url,
-        headers={
-            "Accept": "application/vnd.github+json",
-            "X-GitHub-Api-Version": "2022-11-28",
-            # GitHub turns away whoever sends none.
-            "User-Agent": "bootstrap",
-        },
-    )
-    if token:
-        # Unredirected: wherever GitHub sends us on to, the token does not come along.
-        request.add_unredirected_header("Authorization", f"Bearer {token}")
+    headers = {
+        "Accept": "application/vnd.github+json",
+        "X-GitHub-Api-Version": "2022-11-28",
+        # GitHub turns away whoever sends none.
+        "User-Agent": "bootstrap",
+    }
     try:
+        request = urllib.request.Request(url, headers=headers)  # noqa: S310 - checked where bootstrap.toml is read
+        if token:
+            # Unredirected: wherever GitHub sends us on to, the token does not come along.
+            request.add_unredirected_header("Authorization", f"Bearer {token}")
         with opener.open(request, timeout=_SECONDS) as answer:
-            return answer.status, answer.headers, answer.read(_MOST_BYTES)
+            return answer.status, answer.headers, answer.read()
     except urllib.error.HTTPError as error:
         with error:
             return error.code, error.headers, b""
-    except (OSError, http.client.HTTPException, ValueError) as error:  # a ValueError: the address is none
+    except ValueError:
+        # Not shown: where the token is at fault, Python's own words have it in them.
+        raise BootstrapError(
+            f"GitHub at {_host(url)} cannot be asked: the address, or the token, has a sign in it that none has.",
+            hint=f"Correct `api_url` in bootstrap.toml, or the token. {_OTHERWISE}",
+        ) from None
+    except (OSError, http.client.HTTPException) as error:
         raise BootstrapError(
             f"GitHub at {_host(url)} cannot be reached: {_reason(error)}.",
             hint=f"Check the network and `api_url` in bootstrap.toml, then run again. {_OTHERWISE}",

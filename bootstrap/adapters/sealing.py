@@ -151,9 +151,9 @@ def read_sealed(path: Path) -> str:
 
     A byte that is no text becomes a sign that no invite has, so that `kind_of` and the others say what is wrong.
     """
-    if path.is_dir():
-        raise InviteError(f"{path} is a folder, not an invite.", hint=_NAME_IT)
     try:
+        if path.is_dir():
+            raise InviteError(f"{path} is a folder, not an invite.", hint=_NAME_IT)
         with path.open("rb") as stream:
             data = stream.read(_MOST_BYTES + 1)
     except FileNotFoundError:

@@ -62,13 +62,18 @@ def invitations(
     if passphrase:
         return Invitations(_ask_passphrase, _nothing, None)
     if codes is not None:
-        file = CodesFile(codes.expanduser().resolve(), env, project.folder, Git(project.folder, project.environ))
+        path = codes.expanduser().resolve()
+        file = CodesFile(path, env, project.folder, Git(_nearest_folder(path), project.environ))
         return Invitations(lambda _: Seal(), file.tell, file)
     if as_json:
         raise UsageError(
             "With --json the codes are not among what is printed.", hint="Name a file for them: --codes FILE"
         )
     return Invitations(lambda _: Seal(), partial(_show, project.folder), None)
+
+
+def _nearest_folder(path: Path) -> Path:
+    return next(folder for folder in path.parents if folder.is_dir())
 
 
 def _nothing(_: Sequence[Code]) -> None:

@@ -78,9 +78,9 @@ def command(
 
     def confirm(due: Sequence[Due]) -> bool:
         for one in due:
-            age = "no key yet" if one.age is None else f"key is {one.age.days} days old"
+            age = "no key yet" if one.age is None else f"a key of {one.age.days} days"
             click.echo(f"  {click.style('~', fg='yellow')} {one.name}: {age}", err=True)
-        return ui.confirm(f"Replace {len(due)} keys? The old ones stop working.", yes=yes)
+        return ui.confirm(f"Replace {_keys(len(due))}? What was there stops working.", yes=yes)
 
     done = rotate(project, request, ui.TerminalStory(), confirm, sealing.tell)
     if as_json:
@@ -89,7 +89,11 @@ def command(
     if not done:
         click.echo("No changes: no key is that old.")
         return
-    click.secho(f"\n{len(done)} keys replaced; the old ones are deleted.", bold=True)
+    click.secho(f"\n{_keys(len(done))} replaced; what was there before is deleted.", bold=True)
     if invited := [one.name for one in done if one.name != CI_MEMBER]:
         shown = not (to_github or passphrase)
         click.echo(invitations.how_to_go_on(project, env, invited, sealing, codes=shown))
+
+
+def _keys(count: int) -> str:
+    return "1 key" if count == 1 else f"{count} keys"

@@ -49,8 +49,9 @@ class InviteError(BootstrapError):
 class Invite:
     """All that one person needs. Values are as in `core.record.Record`, with a key and an MLflow login of their own.
 
-    The login's name at MLflow is `member`; `mlflow_tracking_uri` and `mlflow_password` are both None where the
-    environment has no server. `expires` is the last day of access (UTC), None for no end. `created` is ISO 8601, UTC.
+    The login's name at MLflow is `member`. `mlflow_tracking_uri` is None where the environment has no server;
+    `mlflow_password` is None there too, and where the one that the person has stays as it is. `expires` is the last
+    day of access (UTC), None for no end. `created` is ISO 8601, UTC.
     """
 
     project: str
@@ -263,6 +264,6 @@ def _problem(values: Mapping[str, Any]) -> str | None:
         return "`dvc_remote_url` is not the team's place in the bucket"
     if (values["target"] == "local") != (values["endpoint_url"] is not None):
         return "`endpoint_url` does not go with `target`"
-    if (values["mlflow_tracking_uri"] is None) != (values["mlflow_password"] is None):
+    if values["mlflow_password"] is not None and values["mlflow_tracking_uri"] is None:
         return "`mlflow_password` does not go with `mlflow_tracking_uri`"
     return None

@@ -116,7 +116,7 @@ def join(
         changed = bool(steps) or not record.complete
         record = _write(project, laptop, record, key, password, story)
         with story.step("Trying out what was written"):
-            checks = verified(_try_out(laptop, record, story))
+            checks = verified(_try_out(laptop, record))
         project.save(record.completed())
     if changed and (others := laptops.also_joined(project, record)):
         listed = ", ".join(map(str, others))
@@ -222,6 +222,13 @@ def _write(
 
 def _wait_until_accepted(invite: Invite, key: KeyPair, now: datetime, sleep: Callable[[float], None]) -> None:
     """Wait until both STS and S3 take the key. Raises InviteError for a key that is not there (any more)."""
+    # Asked first: whatever else listens on that port answers in no way that an AWS client understands.
+    if invite.endpoint_url is not None and not servers.answers(f"{invite.endpoint_url}/moto-api/"):
+        raise BootstrapError(
+            f"This invite is for a rehearsal on the laptop of the person who invited you, and no server for it runs at "
+            f"{invite.endpoint_url}.",
+            hint=f"It opens on that laptop alone, after `bootstrap up --env {invite.env} --local` there.",
+        )
     aws = Aws(invite.region, invite.endpoint_url, key=key)
     made = datetime.fromisoformat(invite.created.replace("Z", "+00:00"))
     patience = _PATIENCE_SECONDS if invite.target == "aws" and now - made < _NEW_FOR else 0.0
@@ -255,20 +262,16 @@ def _explain(error: AwsFailed, invite: Invite, *, still_waiting: bool) -> None:
             f"or is not in '{invite.env}' any more.",
             hint=ASK_FOR_A_NEW_ONE,
         ) from error
-    if invite.endpoint_url is not None and not servers.answers(f"{invite.endpoint_url}/moto-api/"):
-        raise BootstrapError(
-            f"This invite is for a rehearsal on the laptop of the person who invited you, and no server for it runs at "
-            f"{invite.endpoint_url}.",
-            hint=f"It opens on that laptop alone, after `bootstrap up --env {invite.env} --local` there.",
-        ) from error
     if code in _WRONG_CLOCK:
-        raise BootstrapError(error.message, hint="Look at the clock of this machine: AWS refuses one that is wrong.")
-    if code == "" and invite.endpoint_url is None:
-        raise BootstrapError(error.message, hint="Check your network, then run the same command again.") from error
-    raise BootstrapError(error.message, hint=f"Run the same command again. If it stays so: {ASK_FOR_A_NEW_ONE}")
+        hint = "Look at the clock of this machine: AWS refuses one that is wrong."
+    elif code:
+        hint = f"Run the same command again. If it stays so: {ASK_FOR_A_NEW_ONE}"
+    else:
+        hint = "Check your network, then run the same command again."
+    raise BootstrapError(error.message, hint=hint) from error
 
 
-def _try_out(laptop: Laptop, record: Record, story: Story) -> list[Check]:
+def _try_out(laptop: Laptop, record: Record) -> list[Check]:
     """Use what stands in the files now, the way the member will; nothing is left behind."""
     key = laptops.read_key(laptop, record)
     if key is None:

@@ -276,16 +276,16 @@ def also_joined(project: Project, record: Record) -> list[Path]:
 
 
 def note_folder(project: Project) -> None:
-    """Write down that somebody has joined in this folder, or has left it: then it is taken off the list.
+    """Write down that somebody has joined in this folder; folders that nobody has joined (any more) leave the list.
 
     Without a state folder that can be written, `leave` does not know of other folders; it is no reason to fail.
     """
     path = _folders_file()
     with suppress(BootstrapError), locked(path):
-        now = [folder for folder in _folders() if folder != project.folder]
-        if project.joined():
-            now.append(project.folder)
-        if set(now) == set(_folders()):
+        before = _folders()
+        known = dict.fromkeys((*before, project.folder))
+        now = [folder for folder in known if replace(project, folder=folder).joined()]
+        if now == before:
             return
         if now:
             write_atomic(path, json.dumps([str(folder) for folder in now], indent=2) + "\n")

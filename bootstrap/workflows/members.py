@@ -9,6 +9,7 @@ from datetime import datetime, timezone
 from typing import Any, Literal
 
 from bootstrap.adapters.aws import people
+from bootstrap.adapters.aws.people import KeyInfo
 from bootstrap.core.membership import Member
 from bootstrap.core.names import CI_MEMBER
 from bootstrap.workflows.counter import mlflow_admin, reach_people
@@ -64,7 +65,7 @@ def members(project: Project, env: str, profile: str | None, story: Story) -> li
             name=name,
             role=member.role if member else CI_MEMBER,
             team=member.team_name if member else None,
-            invite=_invited(member, used=bool(key and key.last_used), has_key=key is not None) if member else None,
+            invite=_invited(member, key) if member else None,
             key_age_days=(now - key.created).days if key else None,
             last_used=key.last_used.isoformat() if key and key.last_used else None,
             mlflow=name in accounts if accounts is not None else None,
@@ -84,9 +85,11 @@ def _each(look: Callable[[str], MemberStatus], names: list[str], story: Story) -
     return found
 
 
-def _invited(member: Member, *, used: bool, has_key: bool) -> Invited:
+def _invited(member: Member, key: KeyInfo | None) -> Invited:
     if member.handover is None:
         return "not yet"
-    if not has_key:
+    if key is None:
         return "no key"
-    return "in use" if used else "waiting"
+    # `rotate` itself tries a key before it is sealed; from then on only its owner can.
+    made = datetime.fromisoformat(member.handover.made)
+    return "in use" if key.last_used is not None and key.last_used > made else "waiting"
