@@ -18,10 +18,17 @@ ADMIN = "admin"
 _READY_PATH = "/health"
 _READY_SECONDS = 120.0
 _LOGIN_CACHE_SECONDS = 60
-# Where a version of a model may come from. MLflow checks the right to read for these kinds of address alone; any
-# other, such as s3://, it would fetch with its own key for whoever asks: another team's files, or Terraform's state.
-# The two words are what the source of a prompt looks like.
-_MODEL_SOURCES = r"^((mlflow-artifacts|models|runs):/|(prompt-template|dummy-source)$)"
+# What the server reads and writes for people it reads and writes with its own key, which opens more than theirs. So
+# nobody may tell it where, by an address such as s3://: it would hand out another team's files, or Terraform's state.
+_GUARDS = {
+    # Where a version of a model comes from: these are addresses for which MLflow checks the right to read, and the
+    # two words that stand for a prompt.
+    "MLFLOW_CREATE_MODEL_VERSION_SOURCE_VALIDATION_REGEX": (
+        r"^((mlflow-artifacts|models|runs):/|(prompt-template|dummy-source)$)"
+    ),
+    # Where the artifacts of an experiment go: nowhere of one's own choice is short enough.
+    "MLFLOW_ARTIFACT_LOCATION_MAX_LENGTH": "0",
+}
 
 
 @dataclass(frozen=True)
@@ -81,12 +88,12 @@ class MlflowServer:
             ),
             cwd=self.folder,
             env={name: value for name, value in environ.items() if not name.startswith("MLFLOW_")}
+            | _GUARDS
             | {
                 "MLFLOW_AUTH_CONFIG_PATH": str(self._settings),
                 "MLFLOW_FLASK_SERVER_SECRET_KEY": self._flask_key.read_text(encoding="ascii"),
                 # Three worker pools that only scheduled jobs need: 8 s and 1.4 GB.
                 "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
-                "MLFLOW_CREATE_MODEL_VERSION_SOURCE_VALIDATION_REGEX": _MODEL_SOURCES,
                 "MLFLOW_S3_ENDPOINT_URL": environ["AWS_ENDPOINT_URL"],
                 "MLFLOW_DISABLE_TELEMETRY": "true",
                 "DO_NOT_TRACK": "true",

@@ -241,20 +241,9 @@ class MlflowApi:
         return self.create_experiment(name) or self.existing_experiment(name)
 
     def existing_experiment(self, name: str) -> str:
-        """Return the id of an experiment that is there, brought back if it was deleted.
-
-        Whoever creates an experiment chooses where its artifacts go, and the clients of all who log to it follow.
-        Raises BootstrapError if that is anywhere but with the server.
-        """
+        """Return the id of an experiment that is there, brought back if it was deleted."""
         what = f"look up the experiment {name}"
         found = self._get(f"{_EXPERIMENTS}/get-by-name", {"experiment_name": name}, what)["experiment"]
-        place = str(found.get("artifact_location", ""))
-        if not place.startswith("mlflow-artifacts:"):
-            raise BootstrapError(
-                f"The experiment {name} in MLflow keeps its artifacts in {place!r}, not with the MLflow server.",
-                hint="Somebody made it by hand. Give it another name in MLflow's web page, then run this again: "
-                "a new one takes its place.",
-            )
         experiment = str(found["experiment_id"])
         if found.get("lifecycle_stage") == "deleted":
             self._call("POST", f"{_EXPERIMENTS}/restore", {"experiment_id": experiment}, f"bring back {name}")

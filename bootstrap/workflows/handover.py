@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -36,6 +37,8 @@ from bootstrap.workflows.target import Place
 FOLDER = "invites"
 SUFFIX = ".age"
 _SIDE_BY_SIDE = 8
+# Sealing to a passphrase takes half a gigabyte on purpose (scrypt), for four seconds.
+_ONE_AT_A_TIME = threading.Lock()
 _COLUMNS = ("environment", "member", "invite", "code")
 
 
@@ -190,7 +193,8 @@ class Desk:
             return sealing.seal_to_code(data, code), code.secret
         if self.seal.kind == "ssh":
             return sealing.seal_to_ssh(data, self.seal.ssh_keys[name]), None
-        return sealing.seal_with_passphrase(data, self.seal.passphrase), None
+        with _ONE_AT_A_TIME:
+            return sealing.seal_with_passphrase(data, self.seal.passphrase), None
 
 
 def desk_of(counter: Counter, seal: Seal, tell: Tell, people_served: Sequence[Member]) -> Desk:

@@ -110,13 +110,13 @@ def join(
             )
         key = KeyPair(invite.access_key_id, invite.secret_access_key)
         with story.step("Waiting until AWS accepts the key" if invite.target == "aws" else "Trying the key"):
-            _wait_until_accepted(invite, key, now, sleep)
+            aws = _accepted(invite, key, now, sleep)
         password = invite.mlflow_password or laptops.read_password(laptop, record)
         steps = laptops.steps(laptop, record, laptops.read_key(laptop, record) == key, password)
         changed = bool(steps) or not record.complete
         record = _write(project, laptop, record, key, password, story)
         with story.step("Trying out what was written"):
-            checks = verified(_try_out(laptop, record))
+            checks = verified(_try_out(laptop, record, aws))
         project.save(record.completed())
     if changed and (others := laptops.also_joined(project, record)):
         listed = ", ".join(map(str, others))
@@ -220,8 +220,11 @@ def _write(
     return record
 
 
-def _wait_until_accepted(invite: Invite, key: KeyPair, now: datetime, sleep: Callable[[float], None]) -> None:
-    """Wait until both STS and S3 take the key. Raises InviteError for a key that is not there (any more)."""
+def _accepted(invite: Invite, key: KeyPair, now: datetime, sleep: Callable[[float], None]) -> Aws:
+    """Return AWS as the member sees it, once both STS and S3 take the key.
+
+    Raises InviteError for a key that is not there (any more) or is somebody else's.
+    """
     # Asked first: whatever else listens on that port answers in no way that an AWS client understands.
     if invite.endpoint_url is not None and not servers.answers(f"{invite.endpoint_url}/moto-api/"):
         raise BootstrapError(
@@ -249,6 +252,7 @@ def _wait_until_accepted(invite: Invite, key: KeyPair, now: datetime, sleep: Cal
         raise InviteError(
             f"The key in this invite is not {invite.member}'s: AWS says it is of {caller.arn}.", hint=ASK_FOR_A_NEW_ONE
         )
+    return aws
 
 
 def _explain(error: AwsFailed, invite: Invite, *, still_waiting: bool) -> None:
@@ -271,14 +275,13 @@ def _explain(error: AwsFailed, invite: Invite, *, still_waiting: bool) -> None:
     raise BootstrapError(error.message, hint=hint) from error
 
 
-def _try_out(laptop: Laptop, record: Record) -> list[Check]:
+def _try_out(laptop: Laptop, record: Record, aws: Aws) -> list[Check]:
     """Use what stands in the files now, the way the member will; nothing is left behind."""
-    key = laptops.read_key(laptop, record)
-    if key is None:
-        raise AssertionError("the profile was written just now")
-    aws = Aws(record.region, laptop.files.endpoint(record.aws_profile, record.owner), key=key)
+    written = laptops.read_key(laptop, record), laptop.files.endpoint(record.aws_profile, record.owner)
     team, own = f"dvc/{record.team}/", f"members/{record.member}/"
     checks = [
+        # So what is tried with `aws` is tried with the profile.
+        Check("read the AWS profile back", True, written == (aws.key, aws.endpoint_url)),
         Check("list dataset/", True, probes.may_list(aws, record.bucket, "dataset/")),
         Check(f"list {team}", True, probes.may_list(aws, record.bucket, team)),
         Check(f"write below {team}", True, probes.may_begin_upload(aws, record.bucket, f"{team}{_PROBE}")),

@@ -81,8 +81,7 @@ def administrator(server: MlflowServer, running: servers.Server) -> MlflowApi:
 def prepare_teams(api: MlflowApi, teams: Iterable[str]) -> TeamRoles:
     """Make sure that each team has its role and its first experiment, and instructors theirs.
 
-    Two calls if all is there, however many teams; three more for each that is new. Raises BootstrapError if a team's
-    experiment exists and is of no use.
+    Two calls if all is there, however many teams; three more for each that is new.
     """
     return _prepare(api, teams, lambda _: None)
 
