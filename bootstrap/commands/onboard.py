@@ -27,7 +27,9 @@ _SHOWN = 20
 )
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @options.env_option()
-@click.option("--roster", metavar="FILE", help="Make the environment equal to this roster.")
+@click.option(
+    "--roster", type=click.Path(path_type=Path, dir_okay=False), help="Make the environment equal to this roster."
+)
 @click.option("--prune", is_flag=True, help="With --roster: whoever is not in it loses access.")
 @click.option("--role", type=click.Choice(["student", "instructor"]), help="What NAME may do; default: student.")
 @click.option("--team", metavar="TEAM", help="Whose DVC remote and experiments NAME shares; default: one of their own.")
@@ -43,7 +45,7 @@ _SHOWN = 20
 def command(
     names: tuple[str, ...],
     env: str,
-    roster: str | None,
+    roster: Path | None,
     prune: bool,
     role: str | None,
     team: str | None,
@@ -86,7 +88,7 @@ def command(
         seal_for=sealing.seal_for,
         people=people,
         whole_roster=roster is not None,
-        roster=roster,
+        roster=roster.expanduser() if roster else None,
         prune=prune,
         profile=profile,
         codes=sealing.codes,

@@ -37,12 +37,16 @@ _CLOCK_SLACK = timedelta(seconds=5)
 
 @dataclass
 class Run:
-    """A run that holds the environment. `interrupted_since` is set if the one before it never ended."""
+    """A run that holds the environment. `interrupted_since` is set if the one before it never ended.
+
+    `interrupted` is the command that this was, or an empty text.
+    """
 
     trace: Path
     command: str
     started: datetime
     interrupted_since: datetime | None = None
+    interrupted: str = ""
     terraform: list[ProcessId] = field(default_factory=list)
     _writing: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
@@ -149,7 +153,7 @@ def _after(before: dict[str, object] | None, trace: Path, command: str, story: S
         if process.is_alive(orphan):
             with story.step("Terraform of the interrupted run is still at work; waiting until it is done"):
                 process.wait_for_end(orphan, timeout=_ORPHAN_SECONDS)
-    return Run(trace, command, now, interrupted_since=started)
+    return Run(trace, command, now, interrupted_since=started, interrupted=str(before.get("command", "")))
 
 
 def _read(trace: Path) -> dict[str, object] | None:

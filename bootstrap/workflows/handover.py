@@ -269,7 +269,7 @@ class CodesFile:
         if self.git.top() is not None and not self.git.ignores(self.path):
             raise UsageError(
                 f"{self.path} is in a git repository that does not ignore it; the codes would end up in a commit.",
-                hint="Name a file outside of the repository, or one below invites/.",
+                hint="Name a file outside of the repository.",
             )
 
     def tell(self, codes: Sequence[Code]) -> None:

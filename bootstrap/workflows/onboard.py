@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from bootstrap.adapters.files import read_text, write_atomic
@@ -42,7 +43,7 @@ class Request:
     seal_for: SealFor
     people: tuple[Person, ...] = ()
     whole_roster: bool = False
-    roster: str | None = None
+    roster: Path | None = None
     prune: bool = False
     profile: str | None = None
     codes: CodesFile | None = None
@@ -67,11 +68,11 @@ def onboard(project: Project, request: Request, story: Story, confirm: Confirm, 
     `confirm` is asked with the difference unless there is none. `tell` gets codes as invites are written. Raises
     Declined on a no, ConfigError for a bad roster, and any other BootstrapError.
     """
-    path = project.folder / (request.roster or project.spec.roster)
+    path = request.roster or project.folder / project.spec.roster
     text = read_text(path)
     if request.whole_roster and text is None:
         raise ConfigError(f"There is no roster {path}.", hint="`bootstrap init` writes an example.")
-    shown = request.roster or project.spec.roster
+    shown = str(request.roster or project.spec.roster)
     roster = parse_roster(text, shown) if text is not None else Roster(())
     wanted = roster.people if request.whole_roster else request.people
     after = text if request.whole_roster else with_people(text, wanted)

@@ -26,6 +26,7 @@ from bootstrap.workflows.project import Project
 from bootstrap.workflows.story import Story
 
 _SIDE_BY_SIDE = 8
+_COMMAND = "rotate"
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ def rotate(project: Project, request: Request, story: Story, confirm: Confirm, t
     """Replace keys; returns whose. Raises Declined on a no, BootstrapError if a name is nobody's."""
     if request.codes is not None:
         request.codes.check()
-    with open_counter(project, request.env, request.profile, "rotate", story) as counter:
+    with open_counter(project, request.env, request.profile, _COMMAND, story) as counter:
         membership = counter.registry.membership
         known = {CI_MEMBER: None, **membership.members}
         handover.require_names(known, request.names, counter.place.names)
@@ -67,7 +68,7 @@ def rotate(project: Project, request: Request, story: Story, confirm: Confirm, t
             chosen = tuple(membership.members)
         with story.step(f"Looking at the keys of {len(chosen)}"), ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
             looked = list(pool.map(partial(_look, counter), dict.fromkeys(chosen)))
-        since = counter.run.interrupted_since
+        since = counter.run.interrupted_since if counter.run.interrupted == _COMMAND else None
         due = [
             one
             for one in looked

@@ -1,0 +1,338 @@
+"""A class of thirty: brought in by one command, at work on laptops of their own, renewed, and out again one by one."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+import stat
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bootstrap.adapters import sealing
+from bootstrap.adapters.aws import people
+from bootstrap.adapters.aws.session import KeyPair
+from bootstrap.core.invite import Invite, parse_invite
+from bootstrap.core.names import Names
+
+from .course import ACCOUNT, Course, Done, events, laptop, wait_for
+
+pytestmark = pytest.mark.e2e
+
+TEAMS = ("red", "green", "blue")
+STUDENTS = {f"s{number:02d}": TEAMS[number % 3] for number in range(29)}
+ANA, BIA, CAIO = "s00", "s03", "s01"  # ana and bia are in red, caio is in green
+PROF = "prof"
+
+
+class Class(Course):
+    """The instructor's laptop, with where the codes are."""
+
+    @property
+    def codes_file(self) -> Path:
+        return self.home / "codes.csv"
+
+    def codes(self) -> dict[str, str]:
+        rows = csv.DictReader(self.codes_file.read_text().splitlines())
+        return {row["member"]: row["code"] for row in rows}
+
+    def invite_file(self, name: str) -> Path:
+        return self.folder / "invites" / "stag" / f"{name}.age"
+
+    def invite(self, name: str) -> Invite:
+        return parse_invite(sealing.open_with_code(self.invite_file(name).read_text(), self.codes()[name]))
+
+    def user(self, name: str) -> str:
+        return Names(self.name, "stag", ACCOUNT).iam_user(name)
+
+    def keys_by_user(self) -> dict[str, list[str]]:
+        operator = self.operator()
+        return {user: [key.id for key in people.key_ids(operator, user)] for user in self.users("stag")}
+
+    def write_roster(self, rows: dict[str, str], *more: str) -> None:
+        lines = ["name;role;team;remarks", "# turma de 2026", *(f"{name};;{team};" for name, team in rows.items())]
+        (self.folder / "members.csv").write_bytes("\r\n".join([*lines, *more, ""]).encode("utf-8-sig"))
+
+    def onboard(self, *words: str, code: int = 0) -> Done:
+        options = ("--env", "stag", "--yes", "--codes", str(self.codes_file))
+        return self.bootstrap("onboard", *words, *options, code=code)
+
+    def works(self, invite: Invite) -> bool:
+        """Tell whether the key in an invite is accepted."""
+        key = KeyPair(invite.access_key_id, invite.secret_access_key)
+        return people.key_works(self.operator().with_key(key), self.user(invite.member))
+
+
+def as_class(course: Course) -> Class:
+    return Class(course.folder, course.home, course.env, course.heard)
+
+
+@pytest.fixture(scope="module")
+def school(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Class]:
+    """Return an environment with thirty people in three teams, brought in by one command."""
+    with laptop(tmp_path_factory.mktemp("school")) as course:
+        found = as_class(course)
+        found.up()
+        found.write_roster(STUDENTS, f'{PROF};Instructor;;"fala português; à noite"')
+        found.onboard("--roster", "members.csv")
+        yield found
+
+
+@pytest.fixture(scope="module")
+def students(school: Class, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Course]]:
+    """Return the laptops of two of team red and one of team green; each has joined in an empty git repository."""
+    with ExitStack() as stack:
+        found = {}
+        for name in (ANA, BIA, CAIO):
+            course = stack.enter_context(laptop(tmp_path_factory.mktemp(name), "work"))
+            shutil.copy(school.invite_file(name), course.home / "invite.age")
+            done = course.bootstrap("join", str(course.home / "invite.age"), "--code", school.codes()[name])
+            found[name] = course
+            course.heard.append(done.out)
+        yield found
+
+
+def refused(course: Course, *argv: str) -> str:
+    done = course.start(*argv).wait()
+    assert done.code != 0, done.said
+    return done.err
+
+
+def test_everybody_has_one_user_one_key_and_an_invite_that_opens(school: Class) -> None:
+    keys = school.keys_by_user()
+    assert set(keys) == {school.user(name) for name in (*STUDENTS, PROF, "ci")}
+    for name in (*STUDENTS, PROF):
+        invite = school.invite(name)
+        assert keys[school.user(name)] == [invite.access_key_id]
+        assert (invite.team, invite.role) == (STUDENTS.get(name, PROF), "student" if name in STUDENTS else "instructor")
+        assert stat.S_IMODE(school.invite_file(name).stat().st_mode) == 0o600
+    assert stat.S_IMODE(school.codes_file.stat().st_mode) == 0o600
+
+
+def test_no_secret_is_anywhere_but_in_the_invites_and_the_codes(school: Class) -> None:
+    invites = [school.invite(name) for name in (*STUDENTS, PROF)]
+    secrets = {value for one in invites for value in (one.secret_access_key, one.mlflow_password) if value}
+    secrets |= set(school.codes().values())
+    places = {path: path.read_bytes() for path in school.folder.rglob("*") if path.is_file()}
+    s3 = school.operator().client("s3")
+    for key in school.keys(school.state_bucket):
+        places[Path(key)] = s3.get_object(Bucket=school.state_bucket, Key=key)["Body"].read()
+    # MLflow keeps hashes; what it writes into its log is looked at like everything else.
+    for path, content in places.items():
+        assert not [secret for secret in secrets if secret.encode() in content], path
+    assert not [secret for secret in secrets if any(secret in text for text in school.heard)]
+    assert "invites" not in school.run("git", "status", "--short", "--untracked-files=all").out
+
+
+def test_the_same_command_again_changes_nothing(school: Class) -> None:
+    before, keys = school.snapshot(), school.keys_by_user()
+    assert "No changes" in school.onboard("--roster", "members.csv").out
+    assert (school.snapshot(), school.keys_by_user()) == (before, keys)
+
+
+def test_up_keeps_everybody(school: Class) -> None:
+    keys = school.keys_by_user()
+    assert "No changes" in school.up().out
+    assert school.keys_by_user() == keys
+
+
+def test_a_student_works_as_printed(students: dict[str, Course], school: Class) -> None:
+    ana = students[ANA]
+    lines = [line.strip() for line in ana.heard[-1].partition("\nNext:\n")[2].splitlines() if line.strip()]
+    assert len(lines) >= 3, ana.heard[-1]
+    for line in lines:
+        ana.bash(line)
+    keys = school.keys(school.bucket)
+    assert [key for key in keys if key.startswith(f"members/{ANA}/") and not key.endswith("/")]
+    assert [key for key in keys if key.startswith("dvc/red/files/")]
+    assert [key for key in keys if key.startswith("mlflow/") and key.endswith(".txt")]
+
+
+def test_what_one_pushes_a_teammate_pulls_and_a_stranger_does_not(students: dict[str, Course]) -> None:
+    ana, bia, caio = (students[name] for name in (ANA, BIA, CAIO))
+    (ana.folder / "data.csv").write_text("price,rating\n1,5\n")
+    ana.bash("dvc add data.csv && dvc push")
+    for other in (bia, caio):
+        shutil.copy(ana.folder / "data.csv.dvc", other.folder)
+    bia.run("dvc", "pull", "data.csv.dvc")
+    assert (bia.folder / "data.csv").read_text() == "price,rating\n1,5\n"
+    refused(caio, "dvc", "pull", "data.csv.dvc")
+    # Told where it is, a stranger is refused all the same.
+    caio.run("dvc", "remote", "modify", "stag", "url", "s3://" + school_bucket(caio) + "/dvc/red")
+    refused(caio, "dvc", "pull", "data.csv.dvc")
+    assert not (caio.folder / "data.csv").exists()
+    caio.run("dvc", "remote", "modify", "stag", "url", "s3://" + school_bucket(caio) + "/dvc/green")
+
+
+def school_bucket(course: Course) -> str:
+    found = json.loads(next((course.work / "joined").glob("*--*.json")).read_text())
+    return str(found["bucket"])
+
+
+SHARED = """
+import mlflow
+from mlflow import MlflowClient
+client = MlflowClient()
+experiment = client.get_experiment_by_name("red/default")
+run = client.create_run(experiment.experiment_id)
+client.log_metric(run.info.run_id, "r2", 0.7)
+print(run.info.run_id)
+"""
+READ = """
+import sys
+from mlflow import MlflowClient
+print(MlflowClient().get_run(sys.argv[1]).data.metrics["r2"])
+"""
+
+
+def test_in_mlflow_a_team_shares_its_runs_and_a_stranger_sees_none(students: dict[str, Course], school: Class) -> None:
+    def python(course: Course, script: str, *words: str) -> tuple[str, ...]:
+        (course.folder / "script.py").write_text(script)
+        return ("bash", "-c", f"set -a; . ./.env; set +a; python script.py {' '.join(words)}")
+
+    run = students[ANA].run(*python(students[ANA], SHARED)).out.split()[-1]
+    assert students[BIA].run(*python(students[BIA], READ, run)).out.split()[-1] == "0.7"
+    assert "Permission denied" in refused(students[CAIO], *python(students[CAIO], READ, run))
+
+
+def test_every_cell_of_the_matrix_is_right(school: Class) -> None:
+    found = school.bootstrap("access", "--env", "stag", "--json").json()
+    assert found["right"]
+    tried = [cell for cell in found["cells"] if cell["how"] == "tried"]
+    assert {cell["member"] for cell in tried} == {*STUDENTS, PROF, "ci"}
+    assert {cell["found"] for cell in tried} == {True, False}
+    assert not [key for key in school.keys(school.bucket) if "proof" in key or "probe" in key]
+
+
+def test_a_student_proves_their_own_access(students: dict[str, Course]) -> None:
+    found = students[ANA].bootstrap("access", "--json").json()
+    assert found["right"]
+    assert {cell["member"] for cell in found["cells"]} == {ANA}
+
+
+def test_too_much_access_is_found_and_named(school: Class) -> None:
+    iam = school.operator().client("iam")
+    everything = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+    iam.put_user_policy(UserName=school.user(CAIO), PolicyName="oops", PolicyDocument=json.dumps(everything))
+    try:
+        said = school.bootstrap("access", CAIO, "--env", "stag", code=4).out
+    finally:
+        iam.delete_user_policy(UserName=school.user(CAIO), PolicyName="oops")
+    assert f"{CAIO}: write, dataset/: allowed, should be refused" in said
+    assert school.bootstrap("access", CAIO, "--env", "stag").code == 0
+
+
+def test_a_rotated_key_is_dead_and_the_new_one_works(school: Class) -> None:
+    before, others = school.invite("s06"), school.keys_by_user()
+    school.bootstrap("rotate", "s06", "--env", "stag", "--yes", "--codes", str(school.codes_file))
+    after = school.invite("s06")
+    assert (school.works(before), school.works(after)) == (False, True)
+    assert after.access_key_id != before.access_key_id
+    changed = {user for user, keys in school.keys_by_user().items() if keys != others[user]}
+    assert changed == {school.user("s06")}
+
+
+def test_whoever_is_offboarded_is_out_and_the_others_are_untouched(school: Class) -> None:
+    gone, keys, roster = school.invite("s28"), school.keys_by_user(), (school.folder / "members.csv").read_bytes()
+    s3 = school.operator().client("s3")
+    s3.put_object(Bucket=school.bucket, Key="members/s28/notes/día 1.txt", Body=b"hers")
+    archive = school.home / "archive"
+    done = school.bootstrap(
+        "offboard", "s28", "--env", "stag", "--yes", "--json", "--archive", str(archive), "--delete-data"
+    )
+    assert done.json()["offboarded"][0]["archived"] == 1
+    assert (archive / "s28" / "notes" / "día 1.txt").read_bytes() == b"hers"
+    assert "members/s28/notes/día 1.txt" not in school.keys(school.bucket)
+    assert not school.works(gone)
+    assert not school.invite_file("s28").exists()
+    row = f"s28;;{STUDENTS['s28']};\r\n".encode()
+    assert row in roster
+    assert (school.folder / "members.csv").read_bytes() == roster.replace(row, b"")
+    del keys[school.user("s28")]
+    assert school.keys_by_user() == keys
+    assert school.bootstrap("access", "--env", "stag", "--json").json()["right"]
+
+
+def test_members_says_who_has_begun(school: Class, students: dict[str, Course]) -> None:
+    assert students
+    rows: dict[str, dict[str, Any]] = {
+        row["name"]: row for row in school.bootstrap("members", "--env", "stag", "--json").json()["members"]
+    }
+    assert rows[ANA]["invite"] == "in use"
+    assert rows["s10"]["invite"] == "waiting"
+    assert rows[PROF]["role"] == "instructor"
+    assert all(row["mlflow"] and row["key_age_days"] == 0 for row in rows.values())
+
+
+def test_nobody_is_removed_without_prune(school: Class) -> None:
+    left = {name: team for name, team in STUDENTS.items() if name not in ("s27", "s28")}
+    school.write_roster(left, f"{PROF};Instructor;;")
+    assert "s27" in school.onboard("--roster", "members.csv").out
+    assert school.user("s27") in school.users("stag")
+    said = school.onboard("--roster", "members.csv", "--prune").err
+    assert "-1." in said
+    assert school.user("s27") not in school.users("stag")
+
+
+def test_the_calls_to_add_one_do_not_grow_with_the_class(school: Class, tmp_path: Path) -> None:
+    def calls(course: Class, name: str) -> int:
+        log = course.work / "local" / "emulator.log"
+        before = log.read_text().count('HTTP/1.1"')
+        course.onboard(name, "--team", "green")
+        return log.read_text().count('HTTP/1.1"') - before
+
+    large = calls(school, "late")
+    with laptop(tmp_path, "small") as course:
+        small_class = as_class(course)
+        small_class.up()
+        small_class.onboard("early", "--team", "green")
+        small = calls(small_class, "late")
+    assert large == small > 0
+
+
+def test_down_takes_everybody_along(course: Course) -> None:
+    school = as_class(course)
+    before = school.snapshot()
+    school.up()
+    school.onboard("ana", "bia", "--team", "red")
+    # By hand, and it would stop IAM from deleting the user.
+    iam = school.operator().client("iam")
+    iam.create_login_profile(UserName=school.user("ana"), Password="Not-For-Long-1")
+    iam.create_group(GroupName="theirs")
+    iam.add_user_to_group(GroupName="theirs", UserName=school.user("ana"))
+    school.bootstrap("down", "--env", "stag", "--yes")
+    assert not (school.folder / "invites").exists()
+    made = school.snapshot().keys() - before.keys()
+    assert {Path(path).name for path in made if "/.dvc" not in path} == {"members.csv", "codes.csv", ".gitignore"}
+    assert not school.processes()
+
+
+@pytest.mark.parametrize("moment", ["some invites", "terraform at work"])
+def test_after_a_kill_the_same_command_goes_on(course: Course, moment: str) -> None:
+    school = as_class(course)
+    school.up()
+    school.write_roster(dict(list(STUDENTS.items())[:12]))
+    begun = school.begin(
+        *("onboard", "--roster", "members.csv", "--env", "stag", "--yes", "--codes", str(school.codes_file))
+    )
+    log = school.work / "envs/stag/infra/members/logs/apply.jsonl"
+    if moment == "some invites":
+        wait_for(lambda: len(list(school.folder.glob("invites/stag/*.age"))) >= 3, during=begun)
+    else:
+        wait_for(lambda: len([e for e in events(log) if e[0] == "apply_complete"]) >= 4, during=begun)
+    begun.kill(with_terraform=True)
+    opened = {path.stem for path in school.folder.glob("invites/stag/*.age")}
+    school.onboard("--roster", "members.csv")
+    names = list(STUDENTS)[:12]
+    keys = school.keys_by_user()
+    assert set(keys) == {school.user(name) for name in (*names, "ci")}
+    for name in names:
+        invite = school.invite(name)
+        assert keys[school.user(name)] == [invite.access_key_id]
+        assert school.works(invite)
+    assert opened <= set(names)
+    assert school.bootstrap("access", "--env", "stag", "--json").json()["right"]
