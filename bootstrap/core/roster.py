@@ -130,6 +130,15 @@ def parse_roster(text: str, source: str) -> Roster:
     return Roster(tuple(person for person, _ in drafts))
 
 
+def mistaken_columns(text: str) -> dict[str, str]:
+    """Return columns that are ignored and look like a misspelling of one that is not: title → ours."""
+    header = _read(text).header
+    titles = _titles(header) if header else []
+    missing = [column for column in COLUMNS if column not in titles]
+    close = {title: difflib.get_close_matches(title, missing, n=1, cutoff=0.75) for title in titles}
+    return {title: found[0] for title, found in close.items() if title not in COLUMNS and found}
+
+
 def with_people(text: str | None, people: Iterable[Person]) -> str:
     """Return `text` with these people in it: the cells that differ changed, new rows at the end.
 
@@ -324,10 +333,10 @@ def _titles(header: _Row) -> list[str]:
     return [_value(cell).lower() for cell in header.cells]
 
 
-def _likeness(header: _Row | None) -> tuple[bool, int, int]:
+def _likeness(header: _Row | None) -> tuple[int, int]:
     """Say how much a row, cut at one of the separators, is like a roster's header: more is greater."""
     titles = _titles(header) if header else []
-    return "name" in titles, len(set(titles).intersection(COLUMNS)), len(titles)
+    return len(set(titles).intersection(COLUMNS)), len(titles)
 
 
 def _header_problems(header: _Row, titles: Sequence[str], comments: Sequence[_Row]) -> list[tuple[int, str]]:

@@ -63,6 +63,8 @@ def offboard(project: Project, request: Request, story: Story, confirm: Confirm)
     """
     if CI_MEMBER in request.names:
         raise BootstrapError("`ci` belongs to the environment itself.", hint="It goes with `bootstrap down`.")
+    # A roster that cannot be edited is found out now, and not when everything else is done.
+    without_people(read_text(project.folder / project.spec.roster) or "", request.names)
     with open_counter(project, request.env, request.profile, "offboard", story) as counter:
         names = counter.place.names
         there = set(people.users_on_path(counter.place.aws, names.iam_path))

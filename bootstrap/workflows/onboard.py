@@ -17,7 +17,7 @@ from typing import Any
 
 from bootstrap.adapters.files import read_text, write_atomic
 from bootstrap.core.membership import Difference, Member, compare
-from bootstrap.core.roster import Person, Roster, parse_roster, person_problems, with_people
+from bootstrap.core.roster import Person, Roster, mistaken_columns, parse_roster, person_problems, with_people
 from bootstrap.core.stream import Stream
 from bootstrap.errors import BootstrapError, ConfigError, Declined, UsageError
 from bootstrap.workflows import mlflow_access, offboard, provision
@@ -75,6 +75,8 @@ def onboard(project: Project, request: Request, story: Story, confirm: Confirm, 
     shown = str(request.roster or project.spec.roster)
     roster = parse_roster(text, shown) if text is not None else Roster(())
     wanted = roster.people if request.whole_roster else request.people
+    for title, column in mistaken_columns(text or "").items():
+        story.note(f"{shown}: the column `{title}` is ignored; did you mean `{column}`?")
     after = text if request.whole_roster else with_people(text, wanted)
     if after is not None and after != text:
         # What the new row would do to the others, such as a team named like another member.
