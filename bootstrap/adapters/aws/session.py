@@ -17,6 +17,7 @@ _BAD_KEY = {"InvalidClientTokenId", "InvalidAccessKeyId", "SignatureDoesNotMatch
 # IAM takes a few calls a second and throttles whoever makes more, as bringing in a whole class does: this mode slows
 # down to what is let through. https://docs.aws.amazon.com/boto3/latest/guide/retries.html
 _PATIENT: Any = {"mode": "adaptive", "max_attempts": 10}
+_USUAL: Any = {"mode": "standard", "max_attempts": 5}
 _BRIEF: Any = {"mode": "standard", "max_attempts": 2}
 _EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired"}
 
@@ -80,7 +81,7 @@ class Aws:
                 config = Config(
                     connect_timeout=5,
                     read_timeout=60,
-                    retries=_PATIENT if self.endpoint_url is None else _BRIEF,
+                    retries=self._retries(service),
                     # A proxy of the user's is for the world outside, not for this machine.
                     proxies={} if self.endpoint_url else None,
                 )
@@ -89,6 +90,11 @@ class Aws:
                         service, endpoint_url=self.endpoint_url, config=config
                     )
             return self._clients[service]
+
+    def _retries(self, service: str) -> Any:
+        if self.endpoint_url is not None:
+            return _BRIEF
+        return _PATIENT if service == "iam" else _USUAL
 
     def caller(self) -> Caller:
         """Ask AWS who we are. Raises AwsFailed."""
@@ -156,6 +162,7 @@ def explained(what: str) -> Iterator[None]:
         NoCredentialsError,
         PartialCredentialsError,
     )
+    from botocore.parsers import ResponseParserError
 
     try:
         yield
@@ -183,3 +190,9 @@ def explained(what: str) -> Iterator[None]:
         raise AwsFailed(f"Could not {what}: {redact(str(error))}", hint=hint) from error
     except BotoCoreError as error:
         raise AwsFailed(f"Could not {what}: {redact(str(error))}", hint="Check your AWS configuration.") from error
+    except ResponseParserError as error:
+        # It quotes what it got, whatever that may be.
+        raise AwsFailed(
+            f"Could not {what}: what answered there is not AWS.",
+            hint="Look which program listens at AWS_ENDPOINT_URL, or at the endpoint_url of your profile.",
+        ) from error
