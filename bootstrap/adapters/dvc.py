@@ -194,6 +194,12 @@ def default_remote(repository: Path) -> str | None:
     return str(value) if value else None
 
 
+def url_of(repository: Path, name: str) -> str | None:
+    """Return the address of a remote, if there is one of this name."""
+    value = _load(repository).get(_section(name), {}).get("url")
+    return str(value) if value else None
+
+
 def is_written(repository: Path, remote: Remote) -> bool:
     """Tell whether our remote stands there as it should."""
     found = _load(repository).get(_section(remote.name))

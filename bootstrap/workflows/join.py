@@ -112,13 +112,15 @@ def join(
         with story.step("Waiting until AWS accepts the key" if invite.target == "aws" else "Trying the key"):
             aws = _accepted(invite, key, now, sleep)
         password = invite.mlflow_password or laptops.read_password(laptop, record)
-        steps = laptops.steps(laptop, record, laptops.read_key(laptop, record) == key, password)
+        key_before = laptops.read_key(laptop, record)
+        steps = laptops.steps(laptop, record, key_before == key, password)
         changed = bool(steps) or not record.complete
         record = _write(project, laptop, record, key, password, story)
         with story.step("Trying out what was written"):
             checks = verified(_try_out(laptop, record, aws))
         project.save(record.completed())
-    if changed and (others := laptops.also_joined(project, record)):
+    # Each folder has the password in an `.env` of its own.
+    if key_before not in (None, key) and (others := laptops.also_joined(project, record)):
         listed = ", ".join(map(str, others))
         story.note(f"The AWS profile {record.aws_profile} is used in {listed} too; open the invite there as well.")
     return Joined(project, record.completed(), invite, checks, changed)

@@ -148,6 +148,12 @@ def write_remote(project: Project, laptop: Laptop, record: Record, story: Story)
             return record
         if record.member is not None:
             _remember(project, dvc_config=dvc.config_text(place))
+            url = dvc.url_of(place, record.env)
+            if record.dvc_repository is None and url not in (None, record.dvc_remote_url):
+                story.note(
+                    f"The DVC remote {record.env} of this repository led to {url}; from now on it leads to your team's "
+                    "place. `bootstrap leave` puts it back."
+                )
         others = _others(project, record)
         ours = frozenset(other.env for other in others)
         core = dvc.core(place)
@@ -259,6 +265,11 @@ def put_back(project: Project, laptop: Laptop, record: Record) -> PutBack:
     return PutBack(gone, left)
 
 
+def joined_folders(project: Project) -> list[Path]:
+    """Return the folders of this machine in which somebody has joined, as far as is known."""
+    return [folder for folder in _folders() if replace(project, folder=folder).joined()]
+
+
 def also_joined(project: Project, record: Record) -> list[Path]:
     """Return the other folders of this machine that use the AWS profile of who has joined here.
 
@@ -283,8 +294,9 @@ def note_folder(project: Project) -> None:
     path = _folders_file()
     with suppress(BootstrapError), locked(path):
         before = _folders()
-        known = dict.fromkeys((*before, project.folder))
-        now = [folder for folder in known if replace(project, folder=folder).joined()]
+        now = joined_folders(project)
+        if project.joined() and project.folder not in now:
+            now.append(project.folder)
         if now == before:
             return
         if now:

@@ -54,8 +54,9 @@ def _find(project: Project, env: str | None) -> Record:
         )
     if not found:
         what = "No environment is" if env is None else f"'{env}' is not"
+        folders = [str(folder) for folder in laptops.joined_folders(project) if folder != project.folder]
         raise BootstrapError(
             f"{what} joined in {project.folder}." + (f" Joined here: {here}." if here else ""),
-            hint="Go to the folder in which you ran `bootstrap join`.",
+            hint=f"Go to where it was: {' or '.join(folders)}" if folders else "There is nothing to undo.",
         )
     return found[0]

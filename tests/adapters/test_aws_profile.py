@@ -251,6 +251,28 @@ def test_a_profile_that_the_user_wrote_is_never_touched(
     assert aws.remove(NAME, OWNER) == []
 
 
+def test_a_member_may_choose_another_name(aws: AwsFiles) -> None:
+    fill(aws, "", "[demo-stag]\nx = y\n")
+    for owner, hint in ((OWNER, "Rename that section"), (f"{OWNER}/ana", "add --profile NAME")):
+        with pytest.raises(ConfigError, match="is your own") as caught:
+            aws.check(NAME, owner)
+        assert hint in caught.value.hint
+    aws.credentials.unlink()
+    write(aws)
+    with pytest.raises(ConfigError, match=f"belongs to the environment {OWNER}") as caught:
+        aws.check(NAME, f"{OWNER}/ana")
+    assert "add --profile NAME" in caught.value.hint
+
+
+def test_which_profile_somebody_has(aws: AwsFiles) -> None:
+    assert aws.name_of(OWNER) is None
+    write(aws)
+    assert aws.name_of(OWNER) == NAME
+    assert aws.name_of(f"{OWNER}/ana") is None
+    aws.credentials.unlink()
+    assert aws.name_of(OWNER) == NAME
+
+
 def test_two_environments_whose_profiles_have_one_name(aws: AwsFiles) -> None:
     write(aws, "a-b-c", "a-b/c")
     assert aws.owner_of("a-b-c") == "a-b/c"

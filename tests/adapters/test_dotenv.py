@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -38,7 +39,9 @@ WRITTEN = {
     "an empty file": ("", OURS),
     "the user's own lines": ("# größe\nA=1\n", "# größe\nA=1\n" + OURS),
     "no last newline": ("A=1", "A=1\n" + BLOCK.format(flag=" [added newline]")),
-    "Windows line endings": ("A=1\r\n", "A=1\r\n" + OURS.replace("\n", "\r\n")),
+    # A shell would take a carriage return for a part of the value, so ours have none.
+    "Windows line endings": ("A=1\r\n", "A=1\r\n" + OURS),
+    "Windows, no last newline": ("A=1\r\nB=2", "A=1\r\nB=2\n" + BLOCK.format(flag=" [added newline]")),
     "an older block of ours": (
         "A=1\n" + OURS.replace("s3cret", "old").replace("AWS_PROFILE=demo-stag\n", "") + "B=2\n",
         "A=1\n" + OURS + "B=2\n",
@@ -74,6 +77,50 @@ def test_taking_out_gives_the_file_back(before: str | None, tmp_path: Path) -> N
     assert get(path) == before
 
 
+def test_line_endings_that_an_editor_changed_are_put_right(tmp_path: Path) -> None:
+    path = tmp_path / ".env"
+    put(path, ("A=1\n" + OURS + "B=2\n").replace("\n", "\r\n"))
+    assert dotenv.read(path, OWNER) == VALUES
+    assert dotenv.write(path, OWNER, VALUES) is True
+    assert get(path) == "A=1\r\n" + OURS + "B=2\r\n"
+    assert dotenv.take_out(path, OWNER) is True
+    assert get(path) == "A=1\r\nB=2\r\n"
+
+
+SHELL = {
+    "plain": "http://127.0.0.1:2/a-b_c.d@e%f+g,h",
+    "blanks": "two  words",
+    "a dollar": "$HOME `date` $(date)",
+    "signs": "a&b;c|d<e>f*g?h[i]j{k}l!m#n",
+    "double quotes": 'say "yes"',
+    "a home": "~/data",
+    "accents": "añá",
+    "nothing": "",
+}
+
+
+@posix
+@pytest.mark.parametrize("value", SHELL.values(), ids=SHELL.keys())
+def test_a_shell_and_we_read_the_same(value: str, tmp_path: Path) -> None:
+    path = tmp_path / ".env"
+    dotenv.write(path, OWNER, {"VALUE": value})
+    assert dotenv.read(path, OWNER) == {"VALUE": value}
+    done = subprocess.run(
+        ["sh", "-c", 'set -a; . ./.env; printf %s "$VALUE"'], cwd=tmp_path, capture_output=True, check=True
+    )
+    assert done.stdout.decode() == value
+
+
+@pytest.mark.parametrize("value", ["it's", "a\\b", "a\nb", "a\rb", "a\0b", "a\tb"])
+def test_a_value_that_a_shell_would_read_differently_is_refused(value: str, tmp_path: Path) -> None:
+    path = tmp_path / ".env"
+    put(path, "A=1\n")
+    with pytest.raises(BootstrapError, match="The value of PASSWORD holds") as caught:
+        dotenv.write(path, OWNER, {"AWS_PROFILE": "x", "PASSWORD": value})
+    assert value not in caught.value.message + caught.value.hint
+    assert get(path) == "A=1\n"
+
+
 def test_taking_out_keeps_what_was_written_since(tmp_path: Path) -> None:
     path = tmp_path / ".env"
     dotenv.write(path, OWNER, VALUES)
@@ -102,6 +149,8 @@ def test_only_our_block_is_read(tmp_path: Path) -> None:
     dotenv.write(path, OWNER, {"AWS_PROFILE": "demo-stag"})
     assert dotenv.read(path, OWNER) == {"AWS_PROFILE": "demo-stag"}
     assert dotenv.read(path, "demo/prod") == {"AWS_PROFILE": "demo-prod"}
+    assert dotenv.owners(path) == ["demo/prod", "demo/stag"]
+    assert dotenv.owners(tmp_path / "nowhere") == []
 
 
 DAMAGED = {
@@ -118,6 +167,7 @@ def test_a_damaged_block_is_named_and_left_alone(text: str, place: str, tmp_path
     for attempt in (
         lambda: dotenv.check(path),
         lambda: dotenv.read(path, OWNER),
+        lambda: dotenv.owners(path),
         lambda: dotenv.write(path, OWNER, VALUES),
         lambda: dotenv.take_out(path, OWNER),
     ):
@@ -157,6 +207,37 @@ def test_ignore(before: str | None, after: str, tmp_path: Path) -> None:
     path = tmp_path / ".gitignore"
     put(path, before)
     dotenv.ignore(path, "/.env")
+    assert get(path) == after
+
+
+@pytest.mark.parametrize("before", [text for text, _ in IGNORED.values()], ids=IGNORED.keys())
+def test_no_longer_ignoring_gives_the_file_back(before: str | None, tmp_path: Path) -> None:
+    path = tmp_path / ".gitignore"
+    put(path, before)
+    state = dotenv.state(path)
+    dotenv.ignore(path, "/.env")
+    assert dotenv.no_longer_ignore(path, "/.env", state) is True
+    assert get(path) == before
+    assert dotenv.no_longer_ignore(path, "/.env", state) is False
+    assert get(path) == before
+
+
+SINCE = {
+    "lines after ours": ("/.env\nmine\n", "no file", "mine\n"),
+    "lines after, where we added a newline": ("a\n/.env\nb\n", "no newline", "a\nb\n"),
+    "lines before": ("mine\n/.env\n", "no file", "mine\n"),
+    "an editor's line endings": ("a\r\n/.env\r\n", "whole", "a\r\n"),
+    "the same line before ours": ("/.env\nb\n/.env\n", "whole", "/.env\nb\n"),
+    "the last newline gone": ("a\n/.env", "whole", "a\n"),
+    "ours gone": ("a\n", "whole", "a\n"),
+}
+
+
+@pytest.mark.parametrize(("text", "state", "after"), SINCE.values(), ids=SINCE.keys())
+def test_no_longer_ignoring_keeps_what_was_written_since(text: str, state: str, after: str, tmp_path: Path) -> None:
+    path = tmp_path / ".gitignore"
+    put(path, text)
+    assert dotenv.no_longer_ignore(path, "/.env", state) is (text != after)
     assert get(path) == after
 
 

@@ -100,6 +100,37 @@ def test_what_git_tracks(repository: Path) -> None:
     assert not here.tracks(repository / ".env")
 
 
+def test_what_was_committed_on_any_branch(repository: Path) -> None:
+    here = Git(repository, os.environ)
+    path = repository / "a.txt"
+    path.touch()
+    who = ("-c", "user.name=ana", "-c", "user.email=ana@example.org")
+    assert not here.was_committed(path)  # there is no commit at all
+    git(repository, "add", "a.txt")
+    assert not here.was_committed(path)
+    git(repository, "checkout", "-q", "-b", "other")
+    git(repository, *who, "commit", "-q", "-m", "a")
+    git(repository, "checkout", "-q", "--orphan", "new")
+    git(repository, "rm", "-q", "-f", "a.txt")
+    assert here.was_committed(path)
+    assert not here.was_committed(repository / "b.txt")
+
+
+def test_where_git_cannot_say_everything_counts_as_committed(tmp_path: Path) -> None:
+    assert Git(tmp_path, os.environ).was_committed(tmp_path / "a.txt")
+
+
+def test_what_is_new_leaves_the_next_commit(repository: Path) -> None:
+    for name in ("a.txt", "b.txt", "c.txt"):
+        (repository / name).write_text(name)
+    git(repository, "add", "a.txt", "b.txt")
+    here = Git(repository, os.environ)
+    (repository / "a.txt").write_text("changed since")
+    here.unstage_new([repository / "a.txt", repository / "c.txt", repository / "nowhere"])
+    assert [name for name in ("a.txt", "b.txt", "c.txt") if here.tracks(repository / name)] == ["b.txt"]
+    assert (repository / "a.txt").read_text() == "changed since"
+
+
 # --- DVC: where ---
 
 
@@ -119,11 +150,46 @@ def test_the_nearest_dvc_repository_up_to_gits_top(tmp_path: Path) -> None:
 
 def test_init_is_dvcs_own(tmp_path: Path) -> None:
     git(tmp_path, "init", "-q")
-    dvc.init(tmp_path, os.environ)
+    (tmp_path / ".dvcignore").write_text("# mine\n")
+    made = dvc.init(tmp_path, os.environ)
+    assert {".dvc/.gitignore", ".dvc/config"} <= set(made)
+    assert ".dvcignore" not in made
     assert dvc.find_repository(tmp_path, tmp_path) == tmp_path
     assert (tmp_path / ".dvc" / ".gitignore").is_file()
     dvc.write(tmp_path, STAG, NONE)
     assert dvc_says(tmp_path)["remote"]["stag"]["url"] == STAG.url
+
+
+def put(path: Path) -> None:
+    path.parent.mkdir(parents=True)
+    path.touch()
+
+
+def test_what_init_made_can_be_told_from_what_came_since(tmp_path: Path) -> None:
+    git(tmp_path, "init", "-q")
+    made = dvc.init(tmp_path, os.environ)
+    assert dvc.is_untouched(tmp_path, made)
+    (tmp_path / ".dvc" / "tmp" / "rwlock").touch()  # as any of DVC's commands leaves it
+    assert dvc.is_untouched(tmp_path, made)
+    changes: list[Callable[[], object]] = [
+        lambda: (tmp_path / ".dvcignore").write_text("mine\n"),
+        lambda: dvc.write(tmp_path, STAG, NONE),
+        lambda: put(tmp_path / ".dvc" / "cache" / "files" / "a"),
+        lambda: put(tmp_path / ".dvc" / "tmp" / "exps" / "a"),
+        lambda: (tmp_path / ".dvc" / ".gitignore").unlink(),
+    ]
+    for change in changes:
+        before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+        change()
+        assert not dvc.is_untouched(tmp_path, made)
+        for path in [path for path in tmp_path.rglob("*") if path.is_file() and path not in before]:
+            path.unlink()
+        for path, content in before.items():
+            path.write_bytes(content)
+    assert dvc.is_untouched(tmp_path, made)
+    assert not dvc.is_untouched(tmp_path, {})
+    dvc.forget(tmp_path, made)
+    assert [path.name for path in tmp_path.iterdir()] == [".git"]
 
 
 def test_init_that_fails_says_why(repository: Path, tmp_path: Path) -> None:
@@ -224,6 +290,53 @@ def test_removing_leaves_what_the_user_changed_since(repository: Path) -> None:
     config(repository, text_of(repository).replace("remote = stag", "remote = mine").replace("true", "false"))
     assert dvc.remove(repository, STAG, core) is True
     assert text_of(repository) == "[core]\n    autostage = false\n    remote = mine\n"
+
+
+THEIRS = {
+    "nothing": "",
+    "no last newline": "[core]\n    analytics = false",
+    "Windows line endings": "[core]\r\n    remote = mine\r\n['remote \"mine\"']\r\n    url = /data\r\n",
+    "as a person writes it": "# größe\n[core]\nanalytics=false # no\n\n[ 'remote \"mine\"' ]\nurl=/data\n\n# end",
+    "a remote of our name": "[core]\n    remote = stag\n['remote \"stag\"']\n    # fast\n    jobs = 4\n    url = s3://demo--stag--"
+    "123456789012/dvc/red\n    profile = demo-stag\n",
+    "ours already": "[core]\n    autostage = true\n    remote = stag\n" + OURS,
+}
+
+
+@pytest.mark.parametrize("text", THEIRS.values(), ids=THEIRS.keys())
+def test_removing_gives_every_byte_back_if_the_text_is_known(text: str, repository: Path) -> None:
+    config(repository, text)
+    core = dvc.core(repository)
+    dvc.write(repository, STAG, NONE)
+    assert dvc.is_written(repository, STAG)
+    assert dvc.remove(repository, STAG, Before(core.default, core.autostage, text)) is True
+    assert text_of(repository) == text
+
+
+def test_what_was_changed_since_stays_even_if_the_text_is_known(repository: Path) -> None:
+    text = THEIRS["a remote of our name"]
+    config(repository, text)
+    core = dvc.core(repository)
+    dvc.write(repository, STAG, NONE)
+    config(repository, text_of(repository) + "['remote \"new\"']\n    url = /new\n")
+    dvc.remove(repository, STAG, Before(core.default, core.autostage, text))
+    assert text_of(repository) == text + "['remote \"new\"']\n    url = /new\n"
+
+
+def test_without_git_nothing_is_staged(repository: Path) -> None:
+    dvc.write(repository, STAG, NONE, autostage=False)
+    assert dvc.core(repository) == Before("stag", None)
+
+
+def test_a_remote_into_the_same_bucket_came_with_the_repository(repository: Path) -> None:
+    """As an instructor or a teammate has committed it; a member whose profile has another name takes it over."""
+    other = Remote("stag", STAG.url.replace("/ci", "/red"), "demo-stag-ana")
+    dvc.write(repository, STAG, NONE)
+    dvc.check(repository, other)
+    with pytest.raises(ConfigError):
+        dvc.check(repository, Remote("stag", "s3://demo--stag--1/dvc/red", "demo-stag-ana"))
+    with pytest.raises(ConfigError):
+        dvc.check(repository, Remote("stag", "", "demo-stag-ana"))
 
 
 BY_HAND = {

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from bootstrap.core.record import OUTPUT_KEYS, Record, parse_record
+from bootstrap.core.record import OUTPUT_KEYS, Before, Record, parse_before, parse_record
 
 AWS = Record(
     project="demo",
@@ -35,7 +35,10 @@ LOCAL = replace(
 )
 
 
-@pytest.mark.parametrize("record", [AWS, LOCAL], ids=["aws", "local"])
+JOINED = replace(LOCAL, member="ana", role="student", team="blue", mlflow_username="ana", operator_profile=None)
+
+
+@pytest.mark.parametrize("record", [AWS, LOCAL, JOINED], ids=["aws", "local", "joined"])
 def test_the_file_gives_the_record_back(record: Record) -> None:
     assert parse_record(record.to_json()) == record
 
@@ -90,5 +93,19 @@ def test_completed_changes_nothing_else() -> None:
     assert AWS.completed() == replace(AWS, complete=True)
 
 
-def test_owner_is_unique_per_environment() -> None:
+def test_owner_is_unique_per_environment_and_member() -> None:
     assert AWS.owner == "demo/stag"
+    assert JOINED.owner == "demo/stag/ana"
+
+
+BEFORE = Before(env_file=True, gitignore="no file", dvc_config="# größe\r\n", dvc_made={".dvc/config": "e3b0"})
+
+
+@pytest.mark.parametrize("before", [BEFORE, Before(env_file=False)])
+def test_the_file_gives_back_how_a_folder_was(before: Before) -> None:
+    assert parse_before(before.to_json()) == before
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"env_file": true, "from_2030": 1}'])
+def test_a_damaged_file_says_nothing_of_a_folder(text: str) -> None:
+    assert parse_before(text) is None

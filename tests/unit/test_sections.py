@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import configparser
 import itertools
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import assume, given, settings
@@ -32,10 +32,13 @@ if TYPE_CHECKING:
 STAG = Block("demo/stag", ("[profile demo-stag]", "region = eu-west-1"))
 PROD = Block("demo/prod", ("[profile demo-prod]", "region = us-east-1"))
 DEVL = Block("other/devl", ())
+ANA = Block("demo/stag/ana", ("[profile demo-stag]", "region = eu-west-1"))
 
 
 def rendered(block: Block, flag: str = "", newline: str = "\n") -> str:
-    opening = f"# >>> bootstrap {block.owner}, written by 'bootstrap up', removed by 'bootstrap down'{flag} >>>"
+    commands = ("join", "leave") if block.owner.count("/") == 2 else ("up", "down")
+    story = "written by 'bootstrap {}', removed by 'bootstrap {}'".format(*commands)
+    opening = f"# >>> bootstrap {block.owner}, {story}{flag} >>>"
     return "".join(line + newline for line in (opening, *block.lines, f"# <<< bootstrap {block.owner} <<<"))
 
 
@@ -75,6 +78,34 @@ PUT = {
 def test_put(before: str | None, after: str) -> None:
     assert put_block(before, STAG) == after
     assert put_block(after, STAG) == after
+    assert find_block(after, STAG.owner) == STAG
+
+
+def test_a_members_block_stands_beside_the_operators() -> None:
+    text = put_block(put_block(USERS, STAG), ANA)
+    assert text == USERS + rendered(STAG) + rendered(ANA)
+    assert "written by 'bootstrap join', removed by 'bootstrap leave'" in text
+    assert find_block(text, STAG.owner) == STAG
+    assert find_block(text, ANA.owner) == ANA
+    assert remove_block(text, STAG.owner) == USERS + rendered(ANA)
+
+
+WINDOWS = USERS.replace("\n", "\r\n")
+WITH_LINE_FEEDS = {
+    "no file": (None, rendered(STAG, " [new file]")),
+    "Windows line endings": (WINDOWS, WINDOWS + rendered(STAG)),
+    "no final newline, Windows": ("a\r\nb", "a\r\nb\n" + rendered(STAG, " [added newline]")),
+    "a block that an editor has changed": (WINDOWS + rendered(STAG, "", "\r\n"), WINDOWS + rendered(STAG)),
+    "one line of it": (rendered(STAG).replace("west-1\n", "west-1\r\n"), rendered(STAG)),
+    "its last line": (rendered(STAG)[:-1] + "\r\n" + WINDOWS, rendered(STAG) + WINDOWS),
+    "no newline after it": (rendered(STAG, "", "\r\n")[:-2], rendered(STAG)[:-1]),
+}
+
+
+@pytest.mark.parametrize(("before", "after"), WITH_LINE_FEEDS.values(), ids=WITH_LINE_FEEDS)
+def test_put_with_line_feeds(before: str | None, after: str) -> None:
+    assert put_block(before, STAG, "\n") == after
+    assert put_block(after, STAG, "\n") == after
     assert find_block(after, STAG.owner) == STAG
 
 
@@ -281,17 +312,17 @@ unhurried = settings(deadline=None)
 # Few characters, so that what matters to a parser turns up often.
 TEXT = st.text(st.sampled_from("ab=:#;[] \t\n\r\x0b\x85\u2028é\ufeff"), max_size=40)
 LINE = st.text(st.characters(exclude_characters="\r\n", exclude_categories=["Cs"]), max_size=20)
-BLOCKS = st.sampled_from(["demo/stag", "demo/prod", "a-b/c"]).flatmap(
+BLOCKS = st.sampled_from(["demo/stag", "demo/stag/ana", "a-b/c"]).flatmap(
     lambda owner: st.builds(Block, st.just(owner), st.lists(LINE, max_size=3).map(tuple))
 )
 
 
 @unhurried
-@given(st.none() | TEXT, BLOCKS)
-def test_put_and_remove_are_opposites(text: str | None, block: Block) -> None:
-    once = put_block(text, block)
+@given(st.none() | TEXT, BLOCKS, st.sampled_from([None, "\n", "\r\n"]))
+def test_put_and_remove_are_opposites(text: str | None, block: Block, newline: Any) -> None:
+    once = put_block(text, block, newline)
     assert once.startswith(text or "")
-    assert put_block(once, block) == once
+    assert put_block(once, block, newline) == once
     assert find_block(once, block.owner) == block
     assert remove_block(once, block.owner) == text
 
@@ -311,7 +342,7 @@ def test_every_byte_around_a_block_stays(before: str, after: str, block: Block, 
 
 
 @unhurried
-@given(st.none() | TEXT, st.lists(BLOCKS | st.sampled_from(["demo/stag", "demo/prod", "a-b/c"]), max_size=8))
+@given(st.none() | TEXT, st.lists(BLOCKS | st.sampled_from(["demo/stag", "demo/stag/ana", "a-b/c"]), max_size=8))
 def test_any_history_ends_where_it_began(start: str | None, steps: list[Block | str]) -> None:
     text = start
     for step in steps:
