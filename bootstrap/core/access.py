@@ -70,7 +70,7 @@ USE_ROLES = (
     *("iam:AttachRolePolicy", "iam:DeleteRolePermissionsBoundary"),
 )
 USE_ACCOUNT = (
-    *("s3:CreateBucket", "s3:ListAllMyBuckets", "s3:PutAccountPublicAccessBlock", "sts:GetFederationToken"),
+    *("s3:CreateBucket", "s3:PutAccountPublicAccessBlock", "sts:GetFederationToken"),
     *("iam:ListRoles", "iam:ListPolicies", "iam:GetAccountAuthorizationDetails", "iam:CreateOpenIDConnectProvider"),
     *("ec2:RunInstances", "lambda:CreateFunction", "cloudformation:CreateStack", "organizations:LeaveOrganization"),
 )
@@ -242,7 +242,7 @@ class _Matrix:
             "mlflow/": "mlflow/",
         }
         self.may = {self.places[row]: TABLE[row][role] for row in TABLE}
-        if dvc_delete:
+        if dvc_delete and role == "student":
             self.may[self.places[OWN_TEAM]] |= {"delete"}
         # Where this person can put a copy of what they can read elsewhere.
         self.home = self.places[OWN if "write" in TABLE[OWN][role] else OWN_TEAM] + probe
@@ -270,7 +270,7 @@ class _Matrix:
             self._listing("the bucket", "list everything", False, ""),
             self._listing("dvc/", "list", "list" in TABLE[OTHER_TEAM][self.role], "dvc/"),
             self._listing("members/", "list", "list" in TABLE[OTHERS][self.role], "members/"),
-            self._bucket("list old versions", "list versions", False, "s3:ListBucketVersions"),
+            self._versions(),
             self._bucket("list unfinished uploads", "list uploads", False, "s3:ListBucketMultipartUploads"),
         ]
 
@@ -328,6 +328,7 @@ class _Matrix:
         """Users and keys."""
         may, ground = IAM[self.role], self.ground
         own, other = self.own.user, self.other.user
+        elsewhere = ground.in_iam("user/elsewhere/prod/elsewhere.prod.ci")
         rows: tuple[tuple[str, str, str, Attempt, str, str, str], ...] = (
             ("own user", "read", "read own user", "read user", "iam:GetUser", ground.user(own), own),
             ("own keys", "list", "list own keys", "list keys", "iam:ListAccessKeys", ground.user(own), own),
@@ -340,6 +341,15 @@ class _Matrix:
                 "iam:ListAccessKeys",
                 ground.user(other),
                 other,
+            ),
+            (
+                "users elsewhere",
+                "read",
+                "read users elsewhere",
+                "read user",
+                "iam:GetUser",
+                elsewhere,
+                "elsewhere.prod.ci",
             ),
             ("users here", "list", "list users here", "list users", "iam:ListUsers", ground.user(""), ground.path),
             ("all users", "list", "list all users", "list users", "iam:ListUsers", ground.in_iam("user/"), "/"),
@@ -444,7 +454,7 @@ class _Matrix:
             attempt="copy",
             bucket=self.ground.bucket,
             key=source,
-            emulator="" if allowed else _COPY,
+            emulator=_COPY,
         )
 
     def _listing(
@@ -462,6 +472,21 @@ class _Matrix:
             bucket=bucket or self.ground.bucket,
             key=prefix,
             emulator=_CONDITION if blind else "",
+        )
+
+    def _versions(self) -> Cell:
+        """A list of old versions, of all places or only of one's own."""
+        folder, arn = self.home.removesuffix(self.probe), self.ground.in_s3(self.ground.bucket)
+        asked = "s3:ListBucketVersions"
+        return Cell(
+            "the bucket",
+            "list old versions",
+            False,
+            (Ask(asked, arn), Ask(asked, arn, (("s3:prefix", folder),))),
+            any_of=True,
+            attempt="list versions",
+            bucket=self.ground.bucket,
+            key=folder,
         )
 
     def _bucket(self, action: str, attempt: Attempt, allowed: bool, *asked: str) -> Cell:

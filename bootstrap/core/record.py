@@ -33,7 +33,8 @@ class Record:
 
     `complete` is False from the first change until everything was verified. `dvc_*` say which repository got the
     remote (seen from the project's folder) and what its `core` section said before. `emulator_instance` names the
-    start of the emulator that it was made on. `member`, `role` and `team` are those of who has joined, else None.
+    start of the emulator that it was made on. `member`, `role`, `team` and `expires` (last day of
+    access, ISO 8601) are those of who has joined, else None.
     """
 
     project: str
@@ -57,6 +58,7 @@ class Record:
     member: str | None = None
     role: str | None = None
     team: str | None = None
+    expires: str | None = None
 
     @property
     def owner(self) -> str:

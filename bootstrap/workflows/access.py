@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timezone
 from typing import Literal
 
@@ -27,8 +27,10 @@ _SIDE_BY_SIDE = 8
 _NOBODY = Person("nobody-else", "nobody-else", "nobody-else")
 # The folders that every environment has as objects of their own, so that there is something to ask for.
 _PLACEHOLDERS = ("dataset/", "mlflow/")
+_OPTION = "whether this is allowed is an option of the environment"
 
 How = Literal["tried", "simulated", "not tried"]
+# Bucket and key, or (of a file that a person found) key and version id.
 File = tuple[str, str]
 
 
@@ -36,8 +38,8 @@ File = tuple[str, str]
 class Subject:
     """Whose access is proved. `arn` is their IAM user's.
 
-    `aws` is their own identity; None puts their cells to the simulator. `expires`: their last day of access (UTC),
-    None for no end.
+    `aws` is their own identity; None puts their cells to the simulator. `dvc_delete`: whether a student may also delete
+    in their team's remote; None if that is not known here. `expires`: the last day of access (UTC), None for no end.
     """
 
     name: str
@@ -45,7 +47,7 @@ class Subject:
     team: str
     arn: str
     aws: Aws | None = None
-    dvc_delete: bool = False
+    dvc_delete: bool | None = None
     expires: date | None = None
 
     @property
@@ -94,7 +96,7 @@ def prove(
     tried = [matrix for matrix in matrices if matrix.subject.aws is not None]
     anybody = operator or next((one.subject.aws for one in tried), None)
     lawless = emulated and anybody is not None and probes.anybody_is_let_in(anybody)
-    with _files(operator, [cell for matrix in tried for cell in matrix.cells]) as files:
+    with _files(operator, [cell for matrix in tried for cell in matrix.cells], emulated=emulated) as files:
         versioned = operator is not None and bool(files) and probes.keeps_versions(operator, bucket)
         bench = _Bench(operator, ground, now, emulated, lawless, versioned, files)
         with ThreadPoolExecutor(_SIDE_BY_SIDE, thread_name_prefix="proof") as pool:
@@ -135,23 +137,27 @@ class _Matrix:
 
 def _matrix(subject: Subject, subjects: Sequence[Subject], ground: Ground, probe: str, now: datetime) -> _Matrix:
     others = (one.person for one in subjects if one.name != subject.name and one.team != subject.team)
-    return _Matrix(
-        subject,
-        cells(
-            subject.role,
-            subject.person,
-            next(others, _NOBODY),
-            ground,
-            probe=probe,
-            dvc_delete=subject.dvc_delete,
-            expires=subject.expires,
-            expired=subject.expires is not None and now.date() > subject.expires,
-        ),
+    found = cells(
+        subject.role,
+        subject.person,
+        next(others, _NOBODY),
+        ground,
+        probe=probe,
+        dvc_delete=bool(subject.dvc_delete),
+        expires=subject.expires,
+        expired=subject.expires is not None and now.date() > subject.expires,
     )
+    if subject.role == "student" and subject.dvc_delete is None:
+        option = (f"dvc/{subject.team}/", "delete")
+        found = [
+            replace(cell, untried=_OPTION, simulator=_OPTION) if (cell.place, cell.action) == option else cell
+            for cell in found
+        ]
+    return _Matrix(subject, found)
 
 
 @contextmanager
-def _files(operator: Aws | None, tried: Sequence[Cell]) -> Iterator[Mapping[File, str]]:
+def _files(operator: Aws | None, tried: Sequence[Cell], *, emulated: bool) -> Iterator[Mapping[File, str]]:
     """Put a file into every place that is read, for the time of the block; yield (bucket, key) → version id.
 
     Takes away all that the run may have left there, whatever happened. Does nothing without an operator.
@@ -161,14 +167,19 @@ def _files(operator: Aws | None, tried: Sequence[Cell]) -> Iterator[Mapping[File
         return
     read = sorted({(cell.bucket, cell.key) for cell in tried if cell.attempt in ("read", "copy", "read version")})
     folders = sorted({(bucket, f"{key.rpartition('/')[0]}/{PROBE}") for bucket, key in read})
+    files: dict[File, str] = {}
     try:
         with ThreadPoolExecutor(_SIDE_BY_SIDE, thread_name_prefix="proof") as pool:
-            put = list(pool.map(lambda file: probes.put_file(operator, file[0], file[1], _BODY), read))
-        yield dict(zip(read, put, strict=True))
+            put = pool.map(lambda file: probes.put_file(operator, file[0], file[1], _BODY), read)
+            files.update(zip(read, put, strict=True))
+        yield files
     finally:
-        # One after the other: moto goes wrong if a bucket is listed while another thread deletes in it.
+        probes.remove_files(operator, files)
+        # One after the other, and in an emulator only where something is left: moto looks through the whole bucket for
+        # every list of versions, and goes wrong if another thread deletes in it meanwhile.
         for bucket, beginning in folders:
-            buckets.empty(operator, bucket, beginning)
+            if not emulated or probes.anything_begins_with(operator, bucket, beginning):
+                buckets.empty(operator, bucket, beginning)
 
 
 @dataclass(frozen=True)
@@ -209,7 +220,7 @@ class _Bench:
 
     def _simulated(self, operator: Aws, subject: Subject, wanted: Mapping[int, Tried]) -> dict[int, Tried]:
         asks = [ask for one in wanted.values() if not one.cell.simulator for ask in one.cell.asks]
-        answers = simulation.simulate(operator, subject.arn, asks, self.now)
+        answers = simulation.simulate(operator, subject.arn, dict.fromkeys(asks), self.now)
         found = {}
         for number, one in wanted.items():
             cell = one.cell
@@ -235,7 +246,8 @@ class _Trial:
         """Try a cell. Return whether it was allowed; or None, and why that could not be told."""
         aws, bucket, key = self.aws, cell.bucket, cell.key
         helped = self.bench.operator is not None
-        # The plain way needs somebody who takes the marker away, and more time than an emulator's users should wait.
+        # The plain way leaves a marker, which the operator takes away again. moto is spared it: it goes wrong if a
+        # bucket is listed while files come and go in it.
         marked = helped and not self.bench.emulated
         if cell.attempt in ("read", "copy", "read version"):
             return self._with_file(cell)
@@ -250,7 +262,7 @@ class _Trial:
             # Another name than that of the file to read, which a marker would hide from others.
             "delete": lambda: (probes.may_delete if marked else probes.may_delete_if_there)(aws, bucket, f"{key}-gone"),
             "delete version": lambda: probes.may_delete_version(aws, bucket, f"{key}-gone"),
-            "list versions": lambda: probes.may_list_versions(aws, bucket),
+            "list versions": lambda: probes.may_list_versions(aws, bucket, key),
             "list uploads": lambda: probes.may_list_uploads(aws, bucket),
             "read region": lambda: probes.may_read_region(aws, bucket),
             "read settings": lambda: probes.may_read_settings(aws, bucket),

@@ -191,6 +191,7 @@ def _draft(project: Project, invite: Invite, profile: str) -> Record:
         member=invite.member,
         role=invite.role,
         team=invite.team,
+        expires=invite.expires.isoformat() if invite.expires else None,
     )
     before = next((record for record in project.joined() if record.owner == new.owner), None)
     if before is None:

@@ -16,6 +16,7 @@ from bootstrap.adapters.aws.session import KeyPair
 from bootstrap.adapters.aws_profile import AwsFiles
 from bootstrap.adapters.files import check_writable, locked, read_text, remove, write_atomic
 from bootstrap.adapters.git import Git
+from bootstrap.core.mlflow_names import experiment_of
 from bootstrap.core.plan import Step
 from bootstrap.core.record import Before, Record
 from bootstrap.errors import BootstrapError, ConfigError, ToolMissing
@@ -212,7 +213,14 @@ def env_values(record: Record, password: str | None) -> dict[str, str]:
             values["MLFLOW_TRACKING_PASSWORD"] = password or ""
         if record.team is not None:
             # A script that names no experiment would use one that members have no access to.
-            values["MLFLOW_EXPERIMENT_NAME"] = f"{record.team}/default"
+            values["MLFLOW_EXPERIMENT_NAME"] = experiment_of(record.team)
+        if record.target == "local":
+            # MLflow's client would fetch files by presigned address, which an emulator that checks permissions refuses
+            # and the client then tries for minutes. Without these it goes through the server, as for small ones.
+            values |= {
+                "MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD": "false",
+                "MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD": "false",
+            }
     return values
 
 

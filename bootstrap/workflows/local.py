@@ -99,7 +99,10 @@ def ensure_mlflow(project: Project, env: str, bucket: str, local: LocalAws) -> s
             return found
         if found is not None:
             server.stop()
-        aws = local.aws(project.spec.region)
+        operator = local.aws(project.spec.region)
+        # What people log reaches S3 through the server, so the server reaches no more than what is MLflow's.
+        key = people.create_artifact_store(operator, f"mlflow.{env}", OPERATOR_PATH, bucket)
+        aws = operator.with_key(key)
         environ = {k: v for k, v in project.environ.items() if k not in aws.displaced_variables()}
         environ |= aws.credentials_environment(project.environ)
         return server.start(

@@ -33,6 +33,7 @@ from bootstrap.errors import BootstrapError
 # on one of those by itself would come before it, and take from instructors what they may do with their own.
 _INSTRUCTORS_READ = (EXPERIMENT, MODEL, PROMPT, SCORER)
 _WORDS = {EXPERIMENT: "experiment", MODEL: "registered model", PROMPT: "prompt"}
+_INSTRUCTOR = "an instructor"
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class Account:
 
 @dataclass(frozen=True)
 class TeamRoles:
-    """The ids of roles that are ready for use: of teams by team, and of instructors."""
+    """The ids of the roles that are ready for use: of teams by team, and of instructors."""
 
     teams: Mapping[str, int]
     instructors: int
@@ -55,9 +56,6 @@ class TeamRoles:
         """Return the roles that a person of one of these teams has: id → in words what they are with it."""
         wanted = {self.teams[account.team]: f"in team {account.team}"} if account.team in self.teams else {}
         return wanted | ({self.instructors: _INSTRUCTOR} if account.role == "instructor" else {})
-
-
-_INSTRUCTOR = "an instructor"
 
 
 @dataclass(frozen=True)
@@ -107,10 +105,11 @@ def admit(api: MlflowApi, account: Account, password: str | None, roles: TeamRol
     for role_id in set(wanted).difference(role.id for role in has):
         api.assign(account.name, role_id)
     extra = [role for role in has if _is_ours(role) and role.id not in wanted]
-    for role in extra:
-        api.unassign(account.name, role.id)
+    # First what they made there: once the role is gone, nothing tells a next run that they left this team.
     if left := {team for role in extra if (team := names.team_of_role(role.name))}:
         _take_what_is_of(api, account.name, has, left)
+    for role in extra:
+        api.unassign(account.name, role.id)
 
 
 def reconcile(api: MlflowApi, accounts: Iterable[Account]) -> list[str]:
@@ -232,7 +231,7 @@ def _take_personal(api: MlflowApi, users: Iterable[User], things: Iterable[_Thin
         for grant in _personal(user.roles):
             thing = wanted.get((grant.kind, grant.thing))
             if thing is not None and api.revoke(user.name, grant.kind, grant.thing):
-                tell(f"{thing} is no longer {user.name}'s own")
+                tell(f"took from {user.name} their own {grant.permission} of {thing}")
 
 
 def _take_what_is_of(api: MlflowApi, name: str, roles: Iterable[Role], teams: Collection[str]) -> None:

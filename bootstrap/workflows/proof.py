@@ -93,7 +93,14 @@ def prove_own(project: Project, env: str | None, story: Story) -> Proof:
         )
     own = Aws(region=record.region, endpoint_url=record.endpoint_url, key=key)
     names = Names(record.project, record.env, record.account_id)
-    subject = Subject(record.member, _role(record), record.team or record.member, _arn(names, record.member), own)
+    subject = Subject(
+        record.member,
+        _role(record),
+        record.team or record.member,
+        _arn(names, record.member),
+        own,
+        expires=date.fromisoformat(record.expires) if record.expires else None,
+    )
     with story.step("Trying what you may do") as step:
         emulated = record.endpoint_url is not None
         found = prove(None, record.bucket, record.state_bucket, [subject], emulated=emulated, progress=step.detail)

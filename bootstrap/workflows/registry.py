@@ -7,8 +7,9 @@ What a long run hands over goes into a journal in this folder first, one line ea
 from __future__ import annotations
 
 import json
+import threading
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from bootstrap.adapters.aws import objects, people
@@ -31,6 +32,7 @@ class Registry:
     journal: Path
     membership: Membership
     stored: Text | None
+    _writing: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     @property
     def key(self) -> str:
@@ -47,9 +49,10 @@ class Registry:
         self.journal.unlink(missing_ok=True)
 
     def note(self, member: str, handover: Handover) -> None:
-        """Remember, before anything else happens, what a member was just handed."""
-        append_line(self.journal, json.dumps({"member": member, **asdict(handover)}))
-        self.membership = self.membership.handed(member, handover)
+        """Remember, before anything else happens, what a member was just handed. May be called from several threads."""
+        with self._writing:
+            append_line(self.journal, json.dumps({"member": member, **asdict(handover)}))
+            self.membership = self.membership.handed(member, handover)
 
 
 def open_registry(project: Project, place: Place, story: Story) -> Registry:

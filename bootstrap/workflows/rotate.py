@@ -14,7 +14,6 @@ from functools import partial
 
 from bootstrap.adapters.aws import people
 from bootstrap.adapters.aws.people import KeyInfo
-from bootstrap.adapters.aws.session import KeyPair
 from bootstrap.core.membership import Member
 from bootstrap.core.names import CI_MEMBER
 from bootstrap.errors import BootstrapError, Declined
@@ -44,7 +43,10 @@ class Request:
 
 @dataclass(frozen=True)
 class Due:
-    """A person whose key is to be replaced. `age` is that of the key they have, None if they have none."""
+    """A person whose key is to be replaced. `age` is that of the key they have, None if they have none.
+
+    `retiring` is that key's id, or nothing.
+    """
 
     name: str
     age: timedelta | None
@@ -91,7 +93,7 @@ def rotate(project: Project, request: Request, story: Story, confirm: Confirm, t
         desk = handover.desk_of(counter, seal, tell, renewed)
         with story.step(f"Making new keys for {len(due)}") as step:
             begun = [
-                counter.side.start(partial(_renew, counter, desk, membership.members[one.name], one.retiring))
+                counter.side.start(partial(_renew, counter, desk, one.name, one.retiring))
                 for one in due
                 if one.name != CI_MEMBER
             ]
@@ -119,13 +121,14 @@ def _look(counter: Counter, name: str) -> Due:
                 "be put in its place where it is used.",
                 hint="Run this where the environment was brought up, or name the people whose keys you mean.",
             )
-        claimed = {pair.id}
+        claimed: set[str] = {pair.id}
+        retiring: tuple[str, ...] = ()
     else:
         handed = counter.registry.membership.members[name].handover
-        claimed = {handed.key_id, *handed.retiring} if handed else set()
+        claimed, retiring = ({handed.key_id}, handed.retiring) if handed else (set(), ())
     mine = [key for key in keys if key.id in claimed]
     for key in keys:
-        if key.id not in claimed:
+        if key.id not in claimed.union(retiring):
             _delete_if_never_used(counter, user, key)
     age = datetime.now(timezone.utc) - mine[-1].created if mine else None
     return Due(name, age, tuple(key.id for key in mine))
@@ -149,18 +152,15 @@ def _done_already(member: Member | None, since: datetime | None) -> bool:
     return datetime.fromisoformat(member.handover.made) >= since
 
 
-def _renew(counter: Counter, desk: Desk, member: Member, old: tuple[str, ...]) -> Made:
-    user = counter.place.names.iam_user(member.name)
-    for spare in old[: -(people.KEYS_PER_USER - 1)]:
-        # Both slots are taken by keys of ours: the older one was replaced by a run that did not end.
-        people.delete_key(counter.place.aws, user, spare)
-    return desk.seal_up(member, _minted(counter, user), retiring=old)
-
-
-def _minted(counter: Counter, user: str) -> KeyPair:
+def _renew(counter: Counter, desk: Desk, name: str, old: tuple[str, ...]) -> Made:
+    member = counter.registry.membership.members[name]
+    user = counter.place.names.iam_user(name)
     key = people.mint_key(counter.place.aws, user)
+    if member.handover is not None:
+        # Until it is handed over, the new one is the one to delete, should this run be killed.
+        counter.registry.note(name, replace(member.handover, retiring=(key.id,)))
     people.wait_until_accepted(counter.place.aws.with_key(key), user)
-    return key
+    return desk.seal_up(member, key, retiring=old)
 
 
 def _renew_ci(counter: Counter, due: Due) -> None:
@@ -168,7 +168,9 @@ def _renew_ci(counter: Counter, due: Due) -> None:
     user = counter.place.names.iam_user(CI_MEMBER)
     laptop = laptops.look_around(counter.project)
     laptops.check(laptop, counter.record.aws_profile, counter.record.owner, counter.record.env)
-    laptops.write_profile(laptop, counter.record, _minted(counter, user))
+    key = people.mint_key(counter.place.aws, user)
+    people.wait_until_accepted(counter.place.aws.with_key(key), user)
+    laptops.write_profile(laptop, counter.record, key)
     for old in due.retiring:
         _end(counter, user, old)
 

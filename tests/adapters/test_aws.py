@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,12 +17,17 @@ from botocore.exceptions import (
     NoRegionError,
     PartialCredentialsError,
 )
+from botocore.parsers import ResponseParserError
 from botocore.stub import Stubber
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from moto import mock_aws
 
-from bootstrap.adapters.aws import buckets, people, probes
+from bootstrap.adapters.aws import buckets, people, probes, simulation
 from bootstrap.adapters.aws.buckets import StateLock
 from bootstrap.adapters.aws.session import Aws, KeyPair, error_code, explained, is_denied
+from bootstrap.core.access import Ask
 from bootstrap.errors import AwsFailed
 
 ACCOUNT = "123456789012"
@@ -268,15 +274,170 @@ def test_nobody_has_no_keys(aws: Aws) -> None:
         people.mint_key(aws, "nobody")
 
 
-def test_a_user_goes_with_keys_and_policies(aws: Aws, iam: Any) -> None:
-    people.mint_key(aws, USER)
-    people.mint_key(aws, USER)
-    statement = {"Effect": "Allow", "Action": "s3:ListBucket", "Resource": f"arn:aws:s3:::{BUCKET}"}
+def test_key_ids_cost_one_call(aws: Aws, iam: Any) -> None:
+    made = [people.mint_key(aws, USER).id for _ in range(2)]
+    calls = noted(iam)
+    assert {key.id for key in people.key_ids(aws, USER)} == set(made)
+    assert calls == ["ListAccessKeys"]
+    assert people.key_ids(aws, "nobody") == []
+
+
+def test_a_key_is_switched_off_and_on(aws: Aws, iam: Any) -> None:
+    key = people.mint_key(aws, USER)
+    for active in (False, False, True):
+        people.set_key_active(aws, USER, key.id, active)
+        assert [one.active for one in people.key_ids(aws, USER)] == [active]
+    people.set_key_active(aws, USER, "AKIAIOSFODNN7EXAMPLE", False)  # gone already
+
+
+def test_tags_of_a_user(aws: Aws, iam: Any) -> None:
+    assert people.tags_of(aws, USER) == {}
+    iam.tag_user(UserName=USER, Tags=[{"Key": "bootstrap:role", "Value": "student"}])
+    assert people.tags_of(aws, USER) == {"bootstrap:role": "student"}
+    assert people.tags_of(aws, "nobody") == {}
+
+
+def noted(client: Any) -> list[str]:
+    """Return a list that the names of all calls are added to from now on."""
+    calls: list[str] = []
+    client.meta.events.register("provide-client-params", lambda model, **_: calls.append(model.name))
+    return calls
+
+
+def answered(client: Any, operation: str, *replies: dict[str, Any] | Exception) -> list[dict[str, str]]:
+    """Answer the next calls of what moto lacks; the last reply is for all that follow. Return what was asked."""
+    asked: list[dict[str, str]] = []
+
+    def answer(params: dict[str, Any], **_: object) -> tuple[SimpleNamespace, dict[str, Any]]:
+        asked.append({key: value for key, value in params["body"].items() if key not in ("Action", "Version")})
+        reply = replies[min(len(asked), len(replies)) - 1]
+        if isinstance(reply, Exception):
+            raise reply
+        return SimpleNamespace(status_code=200), reply
+
+    client.meta.events.register(f"before-call.iam.{operation}", answer)
+    return asked
+
+
+def certificate() -> str:
+    """Return a certificate that nobody trusts, which is all that IAM asks of one for signing."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.oid.NameOID.COMMON_NAME, "ana")])
+    now = datetime.now(timezone.utc)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now)
+        .not_valid_after(now + timedelta(days=1))
+        .sign(key, hashes.SHA256())
+    )
+    return made.public_bytes(serialization.Encoding.PEM).decode()
+
+
+POLICY = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]})
+MOTO_HAS_NONE = ResponseParserError("Unable to parse response")  # what becomes of the page of HTML that moto sends
+
+
+@pytest.fixture
+def owner(aws: Aws, iam: Any) -> Any:
+    """A client of an AWS with a user who has one of everything that can hang on a user."""
+    for _ in range(2):
+        people.mint_key(aws, USER)
+    iam.create_login_profile(UserName=USER, Password="correct horse battery staple")
+    device = iam.create_virtual_mfa_device(VirtualMFADeviceName="phone")["VirtualMFADevice"]["SerialNumber"]
+    for serial in (device, "GAHT12345678"):
+        iam.enable_mfa_device(
+            UserName=USER, SerialNumber=serial, AuthenticationCode1="123456", AuthenticationCode2="654321"
+        )
+    iam.upload_ssh_public_key(UserName=USER, SSHPublicKeyBody="ssh-ed25519 AAAA ana")
+    iam.upload_signing_certificate(UserName=USER, CertificateBody=certificate())
     for name in ("one", "two"):
-        policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-        iam.put_user_policy(UserName=USER, PolicyName=name, PolicyDocument=policy)
+        iam.put_user_policy(UserName=USER, PolicyName=name, PolicyDocument=POLICY)
+    policy = iam.create_policy(PolicyName="managed", PolicyDocument=POLICY)["Policy"]["Arn"]
+    iam.attach_user_policy(UserName=USER, PolicyArn=policy)
+    iam.create_group(GroupName="lab")
+    iam.add_user_to_group(UserName=USER, GroupName="lab")
+    return iam
+
+
+def belongings(iam: Any) -> dict[str, int]:
+    """Count what hangs on the user."""
+    listed = {
+        "keys": iam.list_access_keys(UserName=USER)["AccessKeyMetadata"],
+        "devices": iam.list_mfa_devices(UserName=USER)["MFADevices"],
+        "virtual devices": iam.list_virtual_mfa_devices()["VirtualMFADevices"],
+        "ssh keys": iam.list_ssh_public_keys(UserName=USER)["SSHPublicKeys"],
+        "certificates": iam.list_signing_certificates(UserName=USER)["Certificates"],
+        "inline": iam.list_user_policies(UserName=USER)["PolicyNames"],
+        "attached": iam.list_attached_user_policies(UserName=USER)["AttachedPolicies"],
+        "groups": iam.list_groups_for_user(UserName=USER)["Groups"],
+    }
+    return {what: len(found) for what, found in listed.items()}
+
+
+def test_a_user_is_stripped_of_everything_keys_first(aws: Aws, owner: Any) -> None:
+    answered(owner, "ListServiceSpecificCredentials", MOTO_HAS_NONE)
+    assert min(belongings(owner).values()) > 0
+    calls = noted(owner)
+    people.strip_user(aws, USER)
+    assert calls[:5] == ["ListAccessKeys", *["UpdateAccessKey"] * 2, *["DeleteAccessKey"] * 2]
+    assert set(belongings(owner).values()) == {0}
+    with pytest.raises(owner.exceptions.NoSuchEntityException):
+        owner.get_login_profile(UserName=USER)
+    people.strip_user(aws, USER)  # again, as after a crash
+    assert people.user_exists(aws, USER, USER_PATH)
     people.delete_user(aws, USER)
     assert people.user_exists(aws, USER, USER_PATH) is False
+    assert owner.get_group(GroupName="lab")["Users"] == []
+    assert [one["PolicyName"] for one in owner.list_policies(Scope="Local")["Policies"]] == ["managed"]
+
+
+def test_passwords_for_one_service_go_too(aws: Aws, iam: Any) -> None:
+    listed = [{"ServiceSpecificCredentialId": f"ACCAEXAMPLE000000000{n}", "UserName": USER} for n in range(2)]
+    answered(iam, "ListServiceSpecificCredentials", {"ServiceSpecificCredentials": listed})
+    deleted = answered(iam, "DeleteServiceSpecificCredential", {})
+    people.strip_user(aws, USER)
+    assert [one["ServiceSpecificCredentialId"] for one in deleted] == [
+        one["ServiceSpecificCredentialId"] for one in listed
+    ]
+
+
+@pytest.mark.parametrize("operation", ["ListServiceSpecificCredentials", "ListMFADevices"])
+def test_what_aws_itself_refuses_is_not_passed_over(operation: str, aws: Aws, iam: Any) -> None:
+    answered(iam, operation, refusal("ServiceFailure", operation))
+    answered(iam, "ListServiceSpecificCredentials", MOTO_HAS_NONE)
+    with pytest.raises(AwsFailed, match=f"ServiceFailure.*{operation}"):
+        people.strip_user(aws, USER)
+
+
+def test_a_boundary_goes_last(aws: Aws, iam: Any) -> None:
+    answered(iam, "ListServiceSpecificCredentials", MOTO_HAS_NONE)
+    boundary = {"PermissionsBoundaryType": "Policy", "PermissionsBoundaryArn": "arn:aws:iam::aws:policy/ReadOnlyAccess"}
+    answered(iam, "GetUser", {"User": {"UserName": USER, "PermissionsBoundary": boundary}})
+    removed = answered(iam, "DeleteUserPermissionsBoundary", {})
+    calls = noted(iam)
+    people.strip_user(aws, USER)
+    assert removed == [{"UserName": USER}]
+    assert calls[-1] == "DeleteUserPermissionsBoundary"
+
+
+def test_every_page_of_belongings_is_read(aws: Aws, iam: Any) -> None:
+    answered(iam, "ListServiceSpecificCredentials", MOTO_HAS_NONE)
+    first: dict[str, Any] = {"Groups": [{"GroupName": "a"}], "IsTruncated": True, "Marker": "m"}
+    asked = answered(iam, "ListGroupsForUser", first, {"Groups": [{"GroupName": "b"}]})
+    left = answered(iam, "RemoveUserFromGroup", {})
+    people.strip_user(aws, USER)
+    assert [one.get("Marker") for one in asked] == [None, "m"]
+    assert [one["GroupName"] for one in left] == ["a", "b"]
+
+
+def test_nobody_is_stripped_of_nothing(aws: Aws, iam: Any) -> None:
+    calls = noted(iam)
+    people.strip_user(aws, "nobody")
+    assert calls == ["ListAccessKeys", "GetUser"]
 
 
 def test_whether_a_key_works(aws: Aws, iam: Any) -> None:
@@ -325,22 +486,61 @@ def test_the_emulators_operator_is_made_once(aws: Aws) -> None:
 
 # --- probes: with one key, what it may and may not do ---
 
+MISSING = "members/ana/not-there"
+UPLOADING = "create_multipart_upload"
+# What is tried → the call, and the probe; all of them are allowed here.
 PROBES: dict[str, tuple[str, Callable[[Aws], bool]]] = {
     "put": ("put_object", lambda aws: probes.may_put(aws, BUCKET, "dataset/a", b"x")),
     "get": ("get_object", lambda aws: probes.may_get(aws, BUCKET, "dataset/a", b"x")),
     "delete": ("delete_object", lambda aws: probes.may_delete(aws, BUCKET, "dataset/a")),
+}
+HARMLESS: dict[str, tuple[str, Callable[[Aws], bool]]] = {
+    "read": ("get_object", lambda aws: probes.may_read(aws, BUCKET, "dataset/a")),
+    "read what is not there": ("get_object", lambda aws: probes.may_read(aws, BUCKET, MISSING)),
+    "read an old version": ("get_object", lambda aws: probes.may_read(aws, BUCKET, MISSING, "null")),
+    "read an empty file": ("get_object", lambda aws: probes.may_read(aws, BUCKET, "dataset/empty")),
+    "write": (UPLOADING, lambda aws: probes.may_begin_upload(aws, BUCKET, MISSING)),
+    "copy": (UPLOADING, lambda aws: probes.may_copy(aws, BUCKET, "dataset/a", MISSING)),
+    "copy an empty file": (UPLOADING, lambda aws: probes.may_copy(aws, BUCKET, "dataset/empty", MISSING)),
+    "copy what is not there": (UPLOADING, lambda aws: probes.may_copy(aws, BUCKET, "dataset/-", MISSING)),
+    "break off": ("abort_multipart_upload", lambda aws: probes.may_abort_upload(aws, BUCKET, MISSING)),
+    "delete if it is there": ("delete_object", lambda aws: probes.may_delete_if_there(aws, BUCKET, MISSING)),
+    "delete a version": ("delete_object", lambda aws: probes.may_delete_version(aws, BUCKET, MISSING)),
     "list": ("list_objects_v2", lambda aws: probes.may_list(aws, BUCKET, "dataset/")),
+    "list versions": ("list_object_versions", lambda aws: probes.may_list_versions(aws, BUCKET, "dataset/")),
+    "list uploads": ("list_multipart_uploads", lambda aws: probes.may_list_uploads(aws, BUCKET)),
+    "read the region": ("get_bucket_location", lambda aws: probes.may_read_region(aws, BUCKET)),
+    "read settings": ("get_bucket_versioning", lambda aws: probes.may_read_settings(aws, BUCKET)),
+    "change settings": ("put_bucket_versioning", lambda aws: probes.may_keep_versions(aws, BUCKET)),
+    "delete the bucket": ("delete_bucket", lambda aws: probes.may_delete_bucket(aws, BUCKET)),
+    "list buckets": ("list_buckets", probes.may_list_buckets),
+    "read a user": ("get_user", lambda aws: probes.may_read_user(aws, "nobody")),
+    "list keys": ("list_access_keys", lambda aws: probes.may_list_keys(aws, "nobody")),
     "list users": ("list_users", probes.may_list_users),
+    "list users here": ("list_users", lambda aws: probes.may_list_users(aws, USER_PATH)),
 }
 
 
-@pytest.mark.parametrize(("operation", "probe"), PROBES.values(), ids=PROBES.keys())
+def filled(s3: Any) -> list[str]:
+    """Put something into the bucket; return everything in it, also what is hidden or unfinished."""
+    for key, body in (("dataset/a", b"x"), ("dataset/empty", b"")):
+        s3.put_object(Bucket=BUCKET, Key=key, Body=body)
+    return everything(s3)
+
+
+def everything(s3: Any) -> list[str]:
+    listed = s3.list_object_versions(Bucket=BUCKET)
+    found = [f"{one['Key']} {one['VersionId']}" for one in listed.get("Versions", []) + listed.get("DeleteMarkers", [])]
+    return sorted(found + [one["Key"] for one in s3.list_multipart_uploads(Bucket=BUCKET).get("Uploads", [])])
+
+
+@pytest.mark.parametrize(("operation", "probe"), [*PROBES.values(), *HARMLESS.values()], ids=[*PROBES, *HARMLESS])
 def test_a_probe_tells_allowed_from_refused_and_from_broken(
     operation: str, probe: Callable[[Aws], bool], aws: Aws, s3: Any
 ) -> None:
-    s3.put_object(Bucket=BUCKET, Key="dataset/a", Body=b"x")
+    filled(s3)
     assert probe(aws) is True
-    with Stubber(aws.client("iam" if "users" in operation else "s3")) as stub:
+    with Stubber(aws.client("iam" if hasattr(aws.client("iam"), operation) else "s3")) as stub:
         stub.add_client_error(operation, "AccessDenied", http_status_code=403)
         assert probe(aws) is False
         stub.add_client_error(operation, "SlowDown", http_status_code=400)
@@ -348,9 +548,164 @@ def test_a_probe_tells_allowed_from_refused_and_from_broken(
             probe(aws)
 
 
+@pytest.mark.parametrize("probe", [probe for _, probe in HARMLESS.values()], ids=HARMLESS)
+def test_a_harmless_probe_leaves_nothing_where_it_is_allowed(probe: Callable[[Aws], bool], aws: Aws, s3: Any) -> None:
+    there = filled(s3)
+    assert probe(aws) is True
+    assert everything(s3) == there
+    assert probes.keeps_versions(aws, BUCKET)
+
+
+UPLOAD = {"Bucket": BUCKET, "Key": MISSING, "UploadId": "1"}
+
+
+def test_a_copy_of_what_may_not_be_read_is_refused_and_broken_off(aws: Aws) -> None:
+    # The emulator does not look at the source of a copy, so this is AWS in a stub.
+    with Stubber(aws.client("s3")) as stub:
+        stub.add_response("create_multipart_upload", {"UploadId": "1"})
+        source = {"Bucket": BUCKET, "Key": "mlflow/a"}
+        stub.add_client_error(
+            "upload_part_copy", "AccessDenied", expected_params={**UPLOAD, "PartNumber": 1, "CopySource": source}
+        )
+        stub.add_response("abort_multipart_upload", {}, UPLOAD)
+        assert probes.may_copy(aws, BUCKET, "mlflow/a", MISSING) is False
+        stub.assert_no_pending_responses()
+
+
+def test_whoever_may_write_but_not_break_off_may_write(aws: Aws) -> None:
+    with Stubber(aws.client("s3")) as stub:
+        stub.add_response("create_multipart_upload", {"UploadId": "1"})
+        stub.add_client_error("abort_multipart_upload", "AccessDenied", expected_params=UPLOAD)
+        assert probes.may_begin_upload(aws, BUCKET, MISSING) is True
+        stub.assert_no_pending_responses()
+
+
+def test_a_file_that_is_there_anyway(aws: Aws, s3: Any) -> None:
+    assert probes.first_file(aws, BUCKET, "dataset/") is None
+    s3.put_object(Bucket=BUCKET, Key="dataset/", Body=b"")
+    assert probes.first_file(aws, BUCKET, "dataset/") is None
+    version = s3.put_object(Bucket=BUCKET, Key="dataset/a", Body=b"x")["VersionId"]
+    assert probes.first_file(aws, BUCKET, "dataset/") == ("dataset/a", version)
+    with Stubber(aws.client("s3")) as stub:
+        stub.add_client_error("list_objects_v2", "AccessDenied")
+        assert probes.first_file(aws, BUCKET, "dataset/") is None
+        stub.add_response("list_objects_v2", {"Contents": [{"Key": "dataset/a"}]})
+        stub.add_client_error("head_object", "403")
+        assert probes.first_file(aws, BUCKET, "dataset/") is None
+
+
+def test_files_for_others_to_try_come_and_go(aws: Aws, s3: Any) -> None:
+    there = filled(s3)
+    files = {(BUCKET, f"{place}/probe"): probes.put_file(aws, BUCKET, f"{place}/probe", b"x") for place in ("a", "b")}
+    assert len(everything(s3)) == len(there) + 2
+    assert probes.anything_begins_with(aws, BUCKET, "a/pro")
+    assert not probes.anything_begins_with(aws, BUCKET, "c/pro")
+    probes.remove_files(aws, files)
+    probes.remove_files(aws, files)
+    assert everything(s3) == there
+    s3.create_multipart_upload(Bucket=BUCKET, Key="c/probe")
+    assert probes.anything_begins_with(aws, BUCKET, "c/pro")
+
+
 def test_other_bytes_are_not_what_was_written(aws: Aws, s3: Any) -> None:
     s3.put_object(Bucket=BUCKET, Key="dataset/a", Body=b"x")
     assert probes.may_get(aws, BUCKET, "dataset/a", b"y") is False
+
+
+# --- the simulator, which no emulator here has: AWS's own answers, in a stub ---
+
+ARN = f"arn:aws:iam::{ACCOUNT}:user{USER_PATH}{USER}"
+NOON = datetime(2028, 2, 1, 12, tzinfo=timezone.utc)
+SIMULATED = "simulate_principal_policy"
+
+
+def in_s3(resource: str) -> str:
+    return f"arn:aws:s3:::{BUCKET}{resource}"
+
+
+def circumstances(**others: str) -> list[dict[str, object]]:
+    """Return what the simulator is told of a request, as it wants it."""
+    values = {"aws:CurrentTime": "2028-02-01T12:00:00Z", "aws:SecureTransport": "true", **others}
+    kinds = {"aws:CurrentTime": "date", "aws:SecureTransport": "boolean"}
+    return [
+        {"ContextKeyName": key, "ContextKeyValues": [value], "ContextKeyType": kinds.get(key, "string")}
+        for key, value in sorted(values.items())
+    ]
+
+
+def question(actions: list[str], arns: list[str], **others: str) -> dict[str, object]:
+    return {
+        "PolicySourceArn": ARN,
+        "ActionNames": actions,
+        "ResourceArns": arns,
+        "ContextEntries": circumstances(**others),
+        "MaxItems": 1000,
+    }
+
+
+def answer(action: str, arn: str, decision: str) -> dict[str, object]:
+    return {"EvalActionName": action, "EvalResourceName": arn, "EvalDecision": decision}
+
+
+def test_one_call_answers_all_that_happens_in_the_same_circumstances(aws: Aws) -> None:
+    red, blue = in_s3("/dvc/red/a"), in_s3("/dvc/blue/a")
+    reading, writing = (Ask("s3:GetObject", red), Ask("s3:GetObject", blue)), (Ask("s3:PutObject", red),)
+    with Stubber(aws.client("iam")) as stub:
+        said = [answer("s3:GetObject", blue, "implicitDeny"), answer("s3:GetObject", red, "allowed")]
+        asked = question(["s3:GetObject", "s3:PutObject"], [blue, red])
+        stub.add_response(SIMULATED, {"EvaluationResults": said, "IsTruncated": True, "Marker": "m"}, asked)
+        more = [answer("s3:PutObject", blue, "explicitDeny"), answer("s3:PutObject", red, "allowed")]
+        stub.add_response(SIMULATED, {"EvaluationResults": more}, {**asked, "Marker": "m"})
+        found = simulation.simulate(aws, ARN, [*reading, *writing], NOON)
+        stub.assert_no_pending_responses()
+    assert found == {reading[0]: True, reading[1]: False, writing[0]: True}
+
+
+def test_each_circumstance_and_kind_of_resource_is_a_call(aws: Aws) -> None:
+    listed = [Ask("s3:ListBucket", in_s3(""), (("s3:prefix", prefix),)) for prefix in ("dataset/", "mlflow/")]
+    in_clear = Ask("s3:GetObject", in_s3("/a"), (("aws:SecureTransport", "false"),))
+    too_late = Ask("s3:GetObject", in_s3("/a"), (("aws:CurrentTime", "2028-02-29T00:00:00Z"),))
+    keys, role = Ask("iam:ListAccessKeys", ARN), Ask("sts:AssumeRole", f"arn:aws:iam::{ACCOUNT}:role/any")
+    expected: list[tuple[Ask, dict[str, str]]] = [
+        *((ask, dict(ask.context)) for ask in (*listed, in_clear, too_late)),
+        (keys, {}),
+        (role, {}),
+    ]
+    with Stubber(aws.client("iam")) as stub:
+        for ask, others in expected:
+            said = [answer(ask.action, ask.arn, "allowed" if ask in (listed[0], keys) else "implicitDeny")]
+            stub.add_response(SIMULATED, {"EvaluationResults": said}, question([ask.action], [ask.arn], **others))
+        found = simulation.simulate(aws, ARN, [ask for ask, _ in expected], NOON)
+        stub.assert_no_pending_responses()
+    assert [ask for ask, allowed in found.items() if allowed] == [listed[0], keys]
+    assert len(found) == len(expected)
+
+
+def test_answers_may_be_listed_by_resource(aws: Aws) -> None:
+    red, blue = in_s3("/dvc/red/a"), in_s3("/dvc/blue/a")
+    specific = [
+        {"EvalResourceName": red, "EvalResourceDecision": "allowed"},
+        {"EvalResourceName": blue, "EvalResourceDecision": "implicitDeny"},
+    ]
+    said = {**answer("s3:GetObject", "*", "implicitDeny"), "ResourceSpecificResults": specific}
+    with Stubber(aws.client("iam")) as stub:
+        stub.add_response(SIMULATED, {"EvaluationResults": [said]})
+        found = simulation.simulate(aws, ARN, [Ask("s3:GetObject", red), Ask("s3:GetObject", blue)], NOON)
+    assert list(found.values()) == [True, False]
+
+
+def test_what_the_simulator_answers_for_something_else_is_no_answer(aws: Aws) -> None:
+    with Stubber(aws.client("iam")) as stub:
+        stub.add_response(SIMULATED, {"EvaluationResults": [answer("iam:ListUsers", "*", "allowed")]})
+        assert simulation.simulate(aws, ARN, [Ask("iam:ListUsers", f"arn:aws:iam::{ACCOUNT}:user/")], NOON) == {}
+
+
+def test_an_operator_who_may_not_simulate_is_told(aws: Aws) -> None:
+    with Stubber(aws.client("iam")) as stub:
+        stub.add_client_error(SIMULATED, "AccessDenied")
+        with pytest.raises(AwsFailed, match="simulate what arn:aws:iam") as caught:
+            simulation.simulate(aws, ARN, [Ask("iam:GetUser", ARN)], NOON)
+    assert "SimulatePrincipalPolicy" in caught.value.hint
 
 
 # --- what refusals become ---

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -252,4 +253,33 @@ def create_operator(aws: Aws, user: str, path: str) -> KeyPair:
         with suppress(iam.exceptions.EntityAlreadyExistsException):  # a run before this one got this far
             iam.create_user(UserName=user, Path=path)
         iam.put_user_policy(UserName=user, PolicyName="operator", PolicyDocument=policy)
+    return mint_key(aws, user)
+
+
+def create_artifact_store(aws: Aws, user: str, path: str, bucket: str) -> KeyPair:
+    """Make the identity of the emulator's MLflow server: it reaches `mlflow/` in one bucket and nothing else.
+
+    Its key is a new one each time; the one of an earlier start goes.
+    """
+    iam, arn = aws.client("iam"), f"arn:aws:s3:::{bucket}"
+    statements = [
+        {
+            "Effect": "Allow",
+            "Action": ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"],
+            "Resource": f"{arn}/mlflow/*",
+        },
+        {
+            "Effect": "Allow",
+            "Action": "s3:ListBucket",
+            "Resource": arn,
+            "Condition": {"StringLike": {"s3:prefix": "mlflow/*"}},
+        },
+    ]
+    policy = json.dumps({"Version": "2012-10-17", "Statement": statements})
+    with explained("make the identity of the MLflow server"):
+        with suppress(iam.exceptions.EntityAlreadyExistsException):
+            iam.create_user(UserName=user, Path=path)
+        iam.put_user_policy(UserName=user, PolicyName="artifacts", PolicyDocument=policy)
+    for key in key_ids(aws, user):
+        delete_key(aws, user, key.id)
     return mint_key(aws, user)

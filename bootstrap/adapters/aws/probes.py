@@ -6,7 +6,7 @@ where they are allowed and nobody cleans up after them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from bootstrap.adapters.aws.session import Aws, KeyPair, error_code, explained, is_denied
@@ -21,6 +21,24 @@ def put_file(aws: Aws, bucket: str, key: str, body: bytes) -> str:
     """Put an object there for others to try; return its version id, `null` in a bucket that keeps no versions."""
     with explained(f"write s3://{bucket}/{key}"):
         return str(aws.client("s3").put_object(Bucket=bucket, Key=key, Body=body).get("VersionId", "null"))
+
+
+def remove_files(aws: Aws, files: Mapping[tuple[str, str], str]) -> None:
+    """Take away for good what `put_file` put there: (bucket, key) → version id. Raises AwsFailed."""
+    s3 = aws.client("s3")
+    for (bucket, key), version in files.items():
+        with explained(f"remove s3://{bucket}/{key}"):
+            s3.delete_object(Bucket=bucket, Key=key, VersionId=version)
+
+
+def anything_begins_with(aws: Aws, bucket: str, beginning: str) -> bool:
+    """Tell whether there is an object or an unfinished upload whose name begins so; old versions do not count."""
+    s3 = aws.client("s3")
+    with explained(f"look for s3://{bucket}/{beginning}*"):
+        return bool(
+            s3.list_objects_v2(Bucket=bucket, Prefix=beginning, MaxKeys=1).get("Contents")
+            or s3.list_multipart_uploads(Bucket=bucket, Prefix=beginning, MaxUploads=1).get("Uploads")
+        )
 
 
 def keeps_versions(aws: Aws, bucket: str) -> bool:
@@ -134,9 +152,10 @@ def may_list(aws: Aws, bucket: str, prefix: str, delimiter: str = "") -> bool:
     )
 
 
-def may_list_versions(aws: Aws, bucket: str) -> bool:
-    """Try to list all versions of a bucket's objects; False if that was refused."""
-    return _allowed(aws, "list_object_versions", f"list the versions in {bucket}", Bucket=bucket, MaxKeys=1)
+def may_list_versions(aws: Aws, bucket: str, prefix: str) -> bool:
+    """Try to list all versions of the objects in a folder; False if that was refused."""
+    what = f"list the versions in s3://{bucket}/{prefix}"
+    return _allowed(aws, "list_object_versions", what, Bucket=bucket, Prefix=prefix, MaxKeys=1)
 
 
 def may_list_uploads(aws: Aws, bucket: str) -> bool:

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 from bootstrap.errors import AwsFailed
@@ -59,6 +59,7 @@ class Aws:
             if self.key is not None:
                 # Without its variables for a profile: boto3 looks for what AWS_PROFILE names even if it has a key.
                 profileless = botocore.session.Session(session_vars={"profile": (None, [], None, None)})
+                profileless.register_component("data_loader", _loader())
                 return boto3.Session(
                     botocore_session=profileless,
                     aws_access_key_id=self.key.id,
@@ -133,6 +134,14 @@ class Aws:
         elif self.profile:
             names += ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
         return names
+
+
+@cache
+def _loader() -> Any:
+    """Return what reads botocore's descriptions of services, one for everybody: it keeps what it has read."""
+    import botocore.loaders
+
+    return botocore.loaders.create_loader()
 
 
 def warm_up() -> None:

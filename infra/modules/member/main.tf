@@ -38,7 +38,6 @@ locals {
       { Sid = "Self", Effect = "Allow", Action = ["iam:GetUser", "iam:ListAccessKeys"], Resource = "${local.users}${var.user_name}" },
     ]
     instructor = [
-      { Sid = "Self", Effect = "Allow", Action = ["iam:ListAccessKeys"], Resource = "${local.users}${var.user_name}" },
       { Sid = "Users", Effect = "Allow", Action = ["iam:GetUser", "iam:ListUsers"], Resource = "${local.users}*" },
     ]
     ci = []

@@ -99,7 +99,6 @@ run "instructor" {
       "s3:DeleteObject arn:aws:s3:::course--stag--123456789012/members/ines/*",
       "s3:ListBucket arn:aws:s3:::course--stag--123456789012",
       "s3:GetBucketLocation arn:aws:s3:::course--stag--123456789012",
-      "iam:ListAccessKeys arn:aws:iam::123456789012:user/course/stag/course.stag.ines",
       "iam:GetUser arn:aws:iam::123456789012:user/course/stag/*",
       "iam:ListUsers arn:aws:iam::123456789012:user/course/stag/*",
     ])
