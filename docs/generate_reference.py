@@ -11,7 +11,8 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import date
 from pathlib import Path
 from unittest import mock
 
@@ -20,15 +21,27 @@ from click.testing import CliRunner
 
 from bootstrap.adapters.aws.buckets import StateLock
 from bootstrap.cli import COMMANDS, cli
+from bootstrap.commands.access import DIFFERS
+from bootstrap.commands.join import CODE_VARIABLE
 from bootstrap.commands.plan import CHANGES
+from bootstrap.core.access import Cell
+from bootstrap.core.invite import Invite
+from bootstrap.core.membership import Difference, Member
 from bootstrap.core.plan import Plan, Step
 from bootstrap.core.record import Record
 from bootstrap.core.scaffold import Write
 from bootstrap.core.spec import Spec
 from bootstrap.errors import BootstrapError, UsageError
+from bootstrap.workflows import offboard, onboard
+from bootstrap.workflows.access import Tried
 from bootstrap.workflows.down import Gone
+from bootstrap.workflows.join import Joined
+from bootstrap.workflows.leave import Left
 from bootstrap.workflows.local_servers import ServerStatus
+from bootstrap.workflows.members import MemberStatus
 from bootstrap.workflows.project import Project
+from bootstrap.workflows.proof import Proof
+from bootstrap.workflows.rotate import Due
 from bootstrap.workflows.status import EnvironmentStatus
 from bootstrap.workflows.unlock import HeldLock
 from bootstrap.workflows.up import Outcome
@@ -58,6 +71,7 @@ _EXIT_CODES = (
     (BootstrapError.exit_code, "something to mend: the message says what, and the next step; or you answered no"),
     (UsageError.exit_code, "wrong usage: an unknown command or option, or a question that nobody is there to answer"),
     (CHANGES, "`plan` only: something would change"),
+    (DIFFERS, "`access` only: something is allowed or refused that should not be"),
     (130, "interrupted with Ctrl-C: run the same command again to go on"),
 )
 
@@ -68,13 +82,15 @@ _VARIABLES = {
         "mirror of your school; laid out like HashiCorp's own release site, the checksum must be the same",
         "`BOOTSTRAP_TF_MIRROR`": "a folder with the unpacked AWS provider, for rooms without internet "
         "(see [troubleshooting](troubleshooting.md#no-internet-in-the-classroom))",
+        f"`{CODE_VARIABLE}`": "the code of an invite, for `join` in a script; `--code` wins over it",
         "`_BOOTSTRAP_COMPLETE`": "set by the completion script of your shell, and by nobody else",
     },
     "Of the AWS tools, read as they read them": {
         "`AWS_PROFILE`, `AWS_DEFAULT_PROFILE`": "your own profile on the `aws` target, if there is no `--profile`. "
         "A profile that this tool wrote for a member is refused. Not used with `--local`",
         "`AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`": "your own credentials on the `aws` "
-        "target; `--profile` wins over them. They also win over the profile that `up` writes, so `up` warns of them",
+        "target; `--profile` wins over them. They also win over the profile that `up` or `join` writes, so both warn "
+        "of them",
         "`AWS_CONFIG_FILE`, `AWS_SHARED_CREDENTIALS_FILE`": "the two files for the profile, instead of those in "
         "`~/.aws`",
         "`AWS_ENDPOINT_URL`, `AWS_ENDPOINT_URL_S3`": "another address than Amazon's for the `aws` target",
@@ -83,6 +99,9 @@ _VARIABLES = {
         "any other `AWS_…`": "what boto3 knows (SSO, roles, proxies) works on the `aws` target. With `--local`, "
         "Terraform and MLflow do not get to see `AWS_SECURITY_TOKEN`, `AWS_ROLE_ARN`, `AWS_WEB_IDENTITY_TOKEN_FILE`, "
         "`AWS_CA_BUNDLE`, `AWS_ENDPOINT_URL_IAM`, `AWS_ENDPOINT_URL_STS` and `AWS_IGNORE_CONFIGURED_ENDPOINT_URLS`",
+    },
+    "Of GitHub": {
+        "`GITHUB_TOKEN`, else `GH_TOKEN`": "with `--to-github`: GitHub then answers more often. None is needed",
     },
     "Of Terraform": {
         "`TF_CLI_ARGS…`, `TF_VAR_…`, `TF_WORKSPACE`, `TF_DATA_DIR`, `TF_INPUT`, `TF_LOG_PATH`": "kept away from the "
@@ -117,6 +136,36 @@ _RECORD = Record(
     mlflow_tracking_uri="http://127.0.0.1:22446",
     mlflow_username="ci",
 )
+_JOINED = replace(
+    _RECORD,
+    dvc_remote_url="s3://my-course--stag--123456789012/dvc/red",
+    mlflow_username="ana",
+    member="ana",
+    role="student",
+    team="red",
+)
+_INVITE = Invite(
+    project=_JOINED.project,
+    env=_JOINED.env,
+    member="ana",
+    role="student",
+    team="red",
+    target=_JOINED.target,
+    region=_JOINED.region,
+    endpoint_url=_JOINED.endpoint_url,
+    account_id=_JOINED.account_id,
+    bucket=_JOINED.bucket,
+    state_bucket=_JOINED.state_bucket,
+    aws_profile=_JOINED.aws_profile,
+    dvc_remote_url=_JOINED.dvc_remote_url,
+    access_key_id="",
+    secret_access_key="",
+    mlflow_tracking_uri=_JOINED.mlflow_tracking_uri,
+    mlflow_password=None,
+    expires=date(2026, 12, 31),
+    created="2026-03-02T10:15:00+00:00",
+)
+_FOLDER = Project(Path("my-course"), Spec.default("my-course"), {}, Path("home"))
 _BUCKET_STEP = Step(
     "create",
     "aws",
@@ -204,6 +253,130 @@ _SAMPLES = (
             "checks[].what": "what was tried with the member's own key and login",
             "checks[].expected": "whether it should be allowed",
             "checks[].found": "whether it was",
+        },
+    ),
+    Sample(
+        "onboard --roster members.csv --env stag --codes codes.csv --yes --json",
+        {
+            "bootstrap.commands.onboard.onboard": onboard.Outcome(
+                Difference(
+                    added=(Member("eva", team="red"),),
+                    changed=((Member("bia", team="red"), Member("bia", team="green")),),
+                    extra=("caio",),
+                ),
+                ["eva"],
+                ["gave team red the experiment red/trees"],
+                ["bia"],
+            )
+        },
+        {
+            "added": "who is new",
+            "changed": "whose role, team or last day changed",
+            "removed": "whose access ended, with `--prune`",
+            "kept": "who is in the environment and not in the roster",
+            "invited": "who got an invite, in the order in which they were written",
+            "mlflow": "what was shared or taken back in MLflow, in words",
+        },
+        note="Codes are only in the file.",
+    ),
+    Sample(
+        "members --env stag --json",
+        {
+            "bootstrap.commands.members.members": [
+                MemberStatus("ana", "student", "red", "in use", 12, "2026-03-14T09:30:00+00:00", True, "2026-12-31")
+            ]
+        },
+        {
+            "env": "the environment",
+            "members[].name": "the name; `ci` is there too",
+            "members[].role": "`student`, `instructor` or `ci`",
+            "members[].team": "the team; null for `ci`",
+            "members[].invite": "`not yet`, `waiting`, `in use` or `no key`; null for `ci`",
+            "members[].key_age_days": "how old the access key is; null without one",
+            "members[].last_used": "when it was last used; null if never",
+            "members[].mlflow": "whether they have an account; null without a server",
+            "members[].expires": "the last day of access; null for no end",
+        },
+    ),
+    Sample(
+        "join ana.age --code - --json",
+        {
+            "bootstrap.adapters.sealing.read_sealed": "",
+            "bootstrap.commands.join.open_invite": _INVITE,
+            "bootstrap.commands.join.join": Joined(
+                _FOLDER, _JOINED, _INVITE, [Check("list dataset/", True, True)], changed=True
+            ),
+        },
+        {
+            "changed": "false if there was nothing to do",
+            "folder": "the folder that was joined in",
+            "member": "the person",
+            "role": "`student` or `instructor`",
+            "team": "the team",
+            "expires": "the last day of access; null for no end",
+            **{f"output.{key}": meaning for key, meaning in _OUTPUT.items()},
+            "output.aws_profile": "the AWS profile that was written",
+            "checks[].what": "what was tried with the person's own key and login",
+            "checks[].expected": "whether it should be allowed",
+            "checks[].found": "whether it was",
+        },
+    ),
+    Sample(
+        "leave --json",
+        {"bootstrap.commands.leave.leave": Left(_JOINED, ["the AWS profile my-course-stag", "the block in .env"], [])},
+        {
+            "project": "the project",
+            "env": "the environment",
+            "member": "the person",
+            "removed": "what was taken out, in words",
+            "kept": "what stays and why, in words",
+        },
+    ),
+    Sample(
+        "rotate ana --env stag --codes codes.csv --yes --json",
+        {"bootstrap.commands.rotate.rotate": [Due("ana", None, ())]},
+        {"rotated": "who got a new key; empty if no key was that old"},
+    ),
+    Sample(
+        "offboard eva --env stag --archive archive --yes --json",
+        {"bootstrap.commands.offboard.offboard": [offboard.Gone("eva", 2, 2, 0, from_roster=True)]},
+        {
+            "env": "the environment",
+            "offboarded[].name": "the person",
+            "offboarded[].files": "how many files were in their folder",
+            "offboarded[].archived": "how many were copied",
+            "offboarded[].deleted": "how many were deleted",
+            "offboarded[].from_roster": "whether their row was in the roster, and is out of it now",
+        },
+    ),
+    Sample(
+        "access --env stag --json",
+        {
+            "bootstrap.workflows.project.Project.record": _RECORD,
+            "bootstrap.commands.access.prove_members": Proof(
+                (),
+                (
+                    Tried("ana", Cell("dataset/", "read", True, ()), True, "tried"),
+                    Tried(
+                        "ana",
+                        Cell("mlflow/", "list", False, ()),
+                        None,
+                        "not tried",
+                        "an emulator takes every condition as met",
+                    ),
+                ),
+            ),
+        },
+        {
+            "right": "false if any cell is not; then the exit code is 4",
+            "cells[].member": "the person",
+            "cells[].place": "the place",
+            "cells[].action": "what was tried there",
+            "cells[].allowed": "whether it should be allowed",
+            "cells[].found": "whether it is; null if that could not be told",
+            "cells[].how": "`tried`, `simulated` (by IAM's simulator) or `not tried`",
+            "cells[].why": "why it was not tried; empty if it was",
+            "cells[].right": "whether it is as it should be, as far as could be told",
         },
     ),
     Sample(
@@ -355,9 +528,8 @@ def _json_page(sample: Sample) -> str:
 
 def _printed(sample: Sample) -> str:
     """Run the command with the sample in place of its workflow, and return what it prints."""
-    project = Project(Path("my-course"), Spec.default("my-course"), {}, Path("home"))
     with ExitStack() as stack:
-        stack.enter_context(mock.patch("bootstrap.commands.options.open_project", return_value=project))
+        stack.enter_context(mock.patch("bootstrap.commands.options.open_project", return_value=_FOLDER))
         for target, value in sample.returns.items():
             stack.enter_context(mock.patch(target, return_value=value))
         words = [*sample.words.split(), *sample.options]

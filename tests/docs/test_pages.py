@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import os
 import re
 import shlex
@@ -16,6 +17,8 @@ import click
 import pytest
 
 from bootstrap.cli import COMMANDS, cli
+from bootstrap.core.access import ALL, NOTHING, READ, ROLES, TABLE, WRITE
+from bootstrap.core.roster import parse_roster
 from bootstrap.core.spec import parse_spec
 from bootstrap.errors import ConfigError
 
@@ -165,6 +168,95 @@ def test_the_complete_example_has_every_key() -> None:
         assert f"`{key}`" in page, key
 
 
+# Rosters
+
+CSV = [block for block in BLOCKS if block.language == "csv"]
+
+
+@pytest.mark.parametrize("block", CSV, ids=str)
+def test_an_example_of_a_roster_is_read_or_gets_the_message_below_it(block: Block) -> None:
+    if block.above != WRONG_ON_PURPOSE:
+        assert parse_roster(block.text, "members.csv").people
+        return
+    with pytest.raises(ConfigError) as caught:
+        parse_roster(block.text, "members.csv")
+    told = BLOCKS[BLOCKS.index(block) + 1]
+    assert told.text == f"Error: {caught.value.message}"
+
+
+def test_there_is_a_right_and_a_wrong_roster_to_look_at() -> None:
+    assert {block.above == WRONG_ON_PURPOSE for block in CSV} == {True, False}
+
+
+# Who may do what
+
+MAY = {NOTHING: "nothing", READ: "read", WRITE: "read, write", ALL: "read, write, delete"}
+
+
+def test_the_table_of_roles_is_the_specification() -> None:
+    told = rows(DOCS / "people.md", "place in the bucket", *ROLES)
+    # What stands in brackets is an option.
+    found = {place.strip("`"): [cell.partition(" (")[0] for cell in cells] for place, *cells in told}
+    assert found == {place: [MAY[TABLE[place][role]] for role in ROLES] for place in TABLE}
+
+
+# The two pages for students
+
+ENGLISH, PORTUGUESE = DOCS / "students.md", DOCS / "students.pt-BR.md"
+
+
+def rows(page: Path, *header: str) -> list[list[str]]:
+    """Return the cells of each row of the table with this header."""
+    lines = page.read_text(encoding="utf-8").splitlines()
+    begin = lines.index(f"| {' | '.join(header)} |") + 2
+    table = itertools.takewhile(lambda line: line.startswith("|"), lines[begin:])
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in table]
+
+
+def test_both_languages_say_the_same() -> None:
+    english, portuguese = ([(b.language, b.text) for b in blocks(page)] for page in (ENGLISH, PORTUGUESE))
+    assert english == portuguese
+    shapes = []
+    for page in (ENGLISH, PORTUGUESE):
+        lines = without_blocks(page).splitlines()
+        shapes.append([re.match(r"#+|\||- |\d\. |", line)[0] for line in lines])  # type: ignore[index]
+    assert [each for each in shapes[0] if each] == [each for each in shapes[1] if each]
+    quoted = [[row[0] for row in rows(page, *QUOTED[page])] for page in (ENGLISH, PORTUGUESE)]
+    assert quoted[0] == quoted[1]
+
+
+def test_what_a_student_installs_is_pinned() -> None:
+    [line] = [block.text for block in blocks(ENGLISH) if "pip install" in block.text]
+    words = shlex.split(line.partition("pip install ")[2])
+    assert words[:3] == ["-c", ".ci/constraints.txt", "."]
+    pinned = {pin.partition("==")[0] for pin in (ROOT / words[1]).read_text(encoding="utf-8").splitlines()}
+    assert {word.partition("[")[0] for word in words[3:]} <= pinned
+
+
+# Page → header of a table whose first column has the program's words; what is left out of them is `…`.
+QUOTED = {
+    ENGLISH: ("you read", "what to do"),
+    PORTUGUESE: ("você lê", "o que fazer"),
+    DOCS / "local-target.md": ("why, as it is printed", "what that is", "on AWS"),
+}
+
+
+@pytest.mark.parametrize("page", QUOTED, ids=lambda page: page.name)
+def test_what_a_table_quotes_is_said_by_the_program(page: Path) -> None:
+    said = "\n".join(
+        node.value
+        for path in sorted((ROOT / "bootstrap").rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    )
+    quoted = [span for row in rows(page, *QUOTED[page]) for span in re.findall(r"`([^`]+)`", row[0])]
+    assert len(quoted) >= 3
+    by_the_shell = "command not found: bootstrap"
+    for span in set(quoted) - {by_the_shell}:
+        for piece in span.split("…"):
+            assert piece.strip() in said, span
+
+
 # Messages
 
 
@@ -204,8 +296,9 @@ MESSAGES = [
 @pytest.mark.parametrize("block", MESSAGES, ids=str)
 def test_a_message_is_one_that_the_program_gives(block: Block, known: re.Pattern[str]) -> None:
     message = block.text.partition(": ")[2]
-    # Those on a line of bootstrap.toml stand in configuration.md too, where they are compared word by word.
-    compared = [other.text for other in BLOCKS if other.page.name == "configuration.md" and other.language == "text"]
+    # Those on a line of bootstrap.toml or of a roster stand in these pages too, where they are compared word by word.
+    pages = ("configuration.md", "people.md")
+    compared = [other.text for other in BLOCKS if other.page.name in pages and other.language == "text"]
     assert known.fullmatch(message) or any(message in text for text in compared), message
 
 
