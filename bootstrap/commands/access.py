@@ -27,10 +27,7 @@ DIFFERS = 4
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @options.env_option(required=False)
 @options.profile_option
-@options.config_option
-@options.json_option
-@options.nothing_asked_option
-@options.verbose_option
+@options.looking_options
 def command(
     names: tuple[str, ...], env: str | None, profile: str | None, config: Path | None, as_json: bool, verbose: bool
 ) -> None:

@@ -19,11 +19,7 @@ from bootstrap.workflows.down import down
     epilog="\b\nExamples:\n  bootstrap down --env stag\n  bootstrap down --env stag --yes",
 )
 @options.env_option()
-@options.profile_option
-@options.config_option
-@options.json_option
-@options.yes_option
-@options.verbose_option
+@options.acting_options
 def command(env: str, profile: str | None, config: Path | None, as_json: bool, yes: bool, verbose: bool) -> None:
     """Take an environment down: all that `up` made, with every file in its bucket.
 

@@ -26,10 +26,7 @@ def command() -> None:
 
 
 @command.command("start")
-@options.config_option
-@options.json_option
-@options.nothing_asked_option
-@options.verbose_option
+@options.looking_options
 def start(config: Path | None, as_json: bool, verbose: bool) -> None:
     """Start what is not running."""
     project = options.project(config, verbose=verbose)
@@ -58,10 +55,7 @@ def stop(config: Path | None, as_json: bool, yes: bool, verbose: bool) -> None:
 
 
 @command.command("status")
-@options.config_option
-@options.json_option
-@options.nothing_asked_option
-@options.verbose_option
+@options.looking_options
 def status(config: Path | None, as_json: bool, verbose: bool) -> None:
     """Show the servers of this folder."""
     _print(local_servers.status(options.project(config, verbose=verbose)), as_json)

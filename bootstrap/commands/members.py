@@ -18,10 +18,7 @@ from bootstrap.workflows.members import MemberStatus, members
 )
 @options.env_option()
 @options.profile_option
-@options.config_option
-@options.json_option
-@options.nothing_asked_option
-@options.verbose_option
+@options.looking_options
 def command(env: str, profile: str | None, config: Path | None, as_json: bool, verbose: bool) -> None:
     """Show each member: role, team, the age and the last use of their key, MLflow account, invite and last day.
 

@@ -30,11 +30,7 @@ from bootstrap.workflows.offboard import Leaving, Request, offboard
     help="First copy their files into this folder, each person's apart.",
 )
 @click.option("--delete-data", is_flag=True, help="Delete their files, after the copy if there is to be one.")
-@options.profile_option
-@options.config_option
-@options.json_option
-@options.yes_option
-@options.verbose_option
+@options.acting_options
 def command(
     names: tuple[str, ...],
     env: str,

@@ -37,11 +37,7 @@ _SHOWN = 20
 @click.option("--github", metavar="LOGIN", help="For the roster, and for --to-github.")
 @click.option("--expires", type=click.DateTime(["%Y-%m-%d"]), metavar="DAY", help="Last day of access, as 2026-12-31.")
 @invitations.seal_options
-@options.profile_option
-@options.config_option
-@options.json_option
-@options.yes_option
-@options.verbose_option
+@options.acting_options
 def command(
     names: tuple[str, ...],
     env: str,

@@ -67,6 +67,20 @@ def verbose_option(command: F) -> F:
     return click.option("-v", "--verbose", is_flag=True, help="Tell more about what goes on.")(command)
 
 
+def acting_options(command: F) -> F:
+    """Add what every command of an operator has that changes something: profile, config, json, yes, verbose."""
+    for option in (verbose_option, yes_option, json_option, config_option, profile_option):
+        command = option(command)
+    return command
+
+
+def looking_options(command: F) -> F:
+    """Add what every command has that only looks: config, json, a `--yes` that is not needed, verbose."""
+    for option in (verbose_option, nothing_asked_option, json_option, config_option):
+        command = option(command)
+    return command
+
+
 def set_up_logging(verbose: bool) -> None:
     """Let the libraries tell what they do, with `-v`."""
     if verbose:

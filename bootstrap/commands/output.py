@@ -15,10 +15,7 @@ from bootstrap.commands import options
     epilog="\b\nExamples:\n  bootstrap output --env stag\n  bootstrap output --env stag --json",
 )
 @options.env_option()
-@options.config_option
-@options.json_option
-@options.nothing_asked_option
-@options.verbose_option
+@options.looking_options
 def command(env: str, config: Path | None, as_json: bool, verbose: bool) -> None:
     """Print an environment's names and addresses: bucket, profile, DVC remote, MLflow. No secret is among them."""
     values = options.project(config, verbose=verbose).require_record(env).output()

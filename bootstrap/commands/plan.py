@@ -22,10 +22,7 @@ CHANGES = 3
 @options.env_option()
 @options.local_option
 @options.profile_option
-@options.config_option
-@options.json_option
-@options.nothing_asked_option
-@options.verbose_option
+@options.looking_options
 def command(env: str, local: bool, profile: str | None, config: Path | None, as_json: bool, verbose: bool) -> int:
     """Show what `up` would change, resource by resource, and change nothing.
 

@@ -31,11 +31,7 @@ _AGE = re.compile(r"(\d{1,4})d?")
 @click.option("--all", "everyone", is_flag=True, help="Everybody's, and that of ci.")
 @click.option("--older-than", metavar="DAYS", help="Only keys older than that, for instance 90d.")
 @invitations.seal_options
-@options.profile_option
-@options.config_option
-@options.json_option
-@options.yes_option
-@options.verbose_option
+@options.acting_options
 def command(
     names: tuple[str, ...],
     env: str,
@@ -70,7 +66,6 @@ def command(
         env=env,
         seal_for=sealing.seal_for,
         names=names,
-        everyone=everyone,
         older_than=timedelta(days=int(found[1])) if found else None,
         profile=profile,
         codes=sealing.codes,

@@ -19,10 +19,7 @@ from bootstrap.workflows.status import EnvironmentStatus, status
 )
 @options.env_option(required=False)
 @click.option("--drift", is_flag=True, help="Also ask Terraform what differs from what was made (some seconds).")
-@options.config_option
-@options.json_option
-@options.nothing_asked_option
-@options.verbose_option
+@options.looking_options
 def command(env: str | None, drift: bool, config: Path | None, as_json: bool, verbose: bool) -> None:
     """Show each environment: where it is, whether it is up, its bucket, MLflow, members and expiry."""
     project = options.project(config, verbose=verbose)

@@ -17,11 +17,7 @@ from bootstrap.workflows.unlock import HeldLock, unlock
     epilog="\b\nExamples:\n  bootstrap unlock --env stag",
 )
 @options.env_option()
-@options.profile_option
-@options.config_option
-@options.json_option
-@options.yes_option
-@options.verbose_option
+@options.acting_options
 def command(env: str, profile: str | None, config: Path | None, as_json: bool, yes: bool, verbose: bool) -> None:
     """Show who holds an environment's Terraform states, since when, and remove the locks after a yes.
 

@@ -21,11 +21,7 @@ from bootstrap.workflows.up import Outcome, Request, up
 )
 @options.env_option()
 @options.local_option
-@options.profile_option
-@options.config_option
-@options.json_option
-@options.yes_option
-@options.verbose_option
+@options.acting_options
 def command(
     env: str, local: bool, profile: str | None, config: Path | None, as_json: bool, yes: bool, verbose: bool
 ) -> None:

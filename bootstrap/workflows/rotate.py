@@ -30,12 +30,11 @@ _COMMAND = "rotate"
 
 @dataclass(frozen=True)
 class Request:
-    """Whose keys: `names`, or everybody's (`everyone`), or those older than `older_than`."""
+    """Whose keys: those of `names`, else everybody's; of these, where `older_than` is given, those that are older."""
 
     env: str
     seal_for: SealFor
     names: tuple[str, ...] = ()
-    everyone: bool = False
     older_than: timedelta | None = None
     profile: str | None = None
     codes: CodesFile | None = None
