@@ -92,7 +92,9 @@ def cli() -> None:
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Run the command line and exit: 0 done, 1 something to mend, 2 wrong usage, 3 `plan` saw changes, 130 Ctrl-C."""
+    """Run the command line and exit: 0 done, 1 something to mend, 2 wrong usage, 3 `plan` saw changes,
+    4 `access` found what should not be, 130 Ctrl-C.
+    """
     for stream in (sys.stdout, sys.stderr):
         reconfigure: Any = getattr(stream, "reconfigure", None)
         if reconfigure is not None:

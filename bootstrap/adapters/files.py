@@ -45,7 +45,7 @@ def read_text(path: Path) -> str | None:
         # Not chained: the exception carries the whole file, secrets and all.
         raise ConfigError(
             f"{path}, line {line}: a byte that is not UTF-8 text",
-            hint="Save the file as UTF-8 (without byte-order mark) in your editor, then run again.",
+            hint="Save the file as UTF-8 in your editor, then run again.",
         ) from None
 
 

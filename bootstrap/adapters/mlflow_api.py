@@ -236,10 +236,6 @@ class MlflowApi:
         self._expect(status, answer, f"make the experiment {name}")
         return str(answer["experiment_id"])
 
-    def ensure_experiment(self, name: str) -> str:
-        """Return the id of an experiment: created, or as `existing_experiment` finds it."""
-        return self.create_experiment(name) or self.existing_experiment(name)
-
     def existing_experiment(self, name: str) -> str:
         """Return the id of an experiment that is there, brought back if it was deleted."""
         what = f"look up the experiment {name}"

@@ -129,15 +129,20 @@ def seal_to_ssh(data: bytes, public_keys: Sequence[str]) -> str:
     return _sealed_to(data, list(recipients.values()))
 
 
-def seal_with_passphrase(data: bytes, passphrase: str) -> str:
-    """Seal `data` with a passphrase; takes seconds, on purpose. Raises UsageError for a short one."""
-    import pyrage
-
+def check_passphrase(passphrase: str) -> None:
+    """Raise UsageError for a passphrase that is too short to protect a key."""
     if len(passphrase.strip()) < PASSPHRASE_LENGTH:
         raise UsageError(
             f"The passphrase is too short: it takes at least {PASSPHRASE_LENGTH} characters.",
             hint="Four or five words that do not belong together are a good one.",
         )
+
+
+def seal_with_passphrase(data: bytes, passphrase: str) -> str:
+    """Seal `data` with a passphrase; takes seconds, on purpose. Raises UsageError for a short one."""
+    import pyrage
+
+    check_passphrase(passphrase)
     try:
         return bytes(pyrage.passphrase.encrypt(data, passphrase, armored=True)).decode("ascii")
     except UnicodeEncodeError:  # it holds half a character, as a terminal with another encoding gives out

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import click
 
+from bootstrap.adapters import sealing
 from bootstrap.adapters.git import Git
 from bootstrap.errors import UsageError
 from bootstrap.workflows import handover
@@ -85,12 +86,14 @@ def _ask_passphrase(_: Mapping[str, str]) -> Seal:
         given = click.prompt("Passphrase of the invites", hide_input=True, confirmation_prompt=True, err=True)
     else:
         given = sys.stdin.readline().rstrip("\r\n")
+    sealing.check_passphrase(str(given))
     return Seal("passphrase", passphrase=str(given))
 
 
 def _show(folder: Path, codes: Sequence[Code]) -> None:
     for one in codes:
-        click.echo(f"{one.member}\t{one.invite.relative_to(folder).as_posix()}\t{one.code}")
+        # Not click's echo: on a terminal, what moves there would be in the way, and knows of this stream alone.
+        sys.stdout.write(f"{one.member}\t{one.invite.relative_to(folder).as_posix()}\t{one.code}\n")
     # The journal says that they were shown: then they have to be out.
     sys.stdout.flush()
 

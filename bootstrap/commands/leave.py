@@ -21,7 +21,8 @@ from bootstrap.workflows.project import here_and_home
 @options.nothing_asked_option
 @options.verbose_option
 def command(env: str | None, as_json: bool, verbose: bool) -> None:
-    """Take out of this machine exactly what `join` wrote in this folder; --env is needed only if that was several.
+    """Take out of this machine exactly what `join` wrote in this folder; --env is needed only where several
+    environments were joined.
 
     Your files in the bucket, your runs in MLflow and your access as such stay: an invite that is still valid can be
     opened again.

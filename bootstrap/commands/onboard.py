@@ -32,7 +32,7 @@ _SHOWN = 20
 )
 @click.option("--prune", is_flag=True, help="With --roster: whoever is not in it loses access.")
 @click.option("--role", type=click.Choice(["student", "instructor"]), help="What NAME may do; default: student.")
-@click.option("--team", metavar="TEAM", help="Whose DVC remote and experiments NAME shares; default: one of their own.")
+@click.option("--team", metavar="TEAM", help="Whose DVC remote and experiments to share; default: one named NAME.")
 @click.option("--email", metavar="ADDRESS", help="For the roster.")
 @click.option("--github", metavar="LOGIN", help="For the roster, and for --to-github.")
 @click.option("--expires", type=click.DateTime(["%Y-%m-%d"]), metavar="DAY", help="Last day of access, as 2026-12-31.")
@@ -163,6 +163,6 @@ def _summary(
     click.secho(f"\n'{env}': {', '.join(done)}.", bold=True)
     if outcome.moved:
         names = " ".join(outcome.moved)
-        click.echo(f"Another team means another DVC remote: `bootstrap rotate {names} --env {env}` hands it over.")
+        click.echo(f"A new role or team reaches their laptop in a new invite: bootstrap rotate {names} --env {env}")
     if outcome.invited:
         click.echo(invitations.how_to_go_on(project, env, outcome.invited, sealing, codes=shown_codes))

@@ -28,7 +28,7 @@ _AGE = re.compile(r"(\d{1,4})d?")
 )
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @options.env_option()
-@click.option("--all", "everyone", is_flag=True, help="Everybody's, and that of ci.")
+@click.option("--all", "everyone", is_flag=True, help="The keys of everybody, and that of ci.")
 @click.option("--older-than", metavar="DAYS", help="Only keys older than that, for instance 90d.")
 @invitations.seal_options
 @options.acting_options

@@ -18,7 +18,7 @@ from bootstrap.adapters.mlflow_api import MlflowApi
 from bootstrap.core.invite import ASK_FOR_A_NEW_ONE, Invite, InviteError, check_current, parse_invite
 from bootstrap.core.names import Names
 from bootstrap.core.record import Record
-from bootstrap.errors import AwsFailed, BootstrapError, UsageError
+from bootstrap.errors import AwsFailed, BootstrapError, UsageError, VerificationFailed
 from bootstrap.workflows import laptop as laptops
 from bootstrap.workflows.laptop import Laptop
 from bootstrap.workflows.project import Project, open_folder
@@ -117,13 +117,22 @@ def join(
         changed = bool(steps) or not record.complete
         record = _write(project, laptop, record, key, password, story)
         with story.step("Trying out what was written"):
-            checks = verified(_try_out(laptop, record, aws))
+            checks = _verified(_try_out(laptop, record, aws))
         project.save(record.completed())
     # Each folder has the password in an `.env` of its own.
     if key_before not in (None, key) and (others := laptops.also_joined(project, record)):
         listed = ", ".join(map(str, others))
         story.note(f"The AWS profile {record.aws_profile} is used in {listed} too; open the invite there as well.")
     return Joined(project, record.completed(), invite, checks, changed)
+
+
+def _verified(checks: list[Check]) -> list[Check]:
+    """Return the checks if all came out right. Raises VerificationFailed with what a student can do about it."""
+    try:
+        return verified(checks)
+    except VerificationFailed as error:
+        hint = "Your role or team may have changed since the invite was made. " + ASK_FOR_A_NEW_ONE
+        raise VerificationFailed(error.message, hint=hint) from None
 
 
 def _refuse_folder(project: Project, start: Path, invite: Invite) -> None:

@@ -90,6 +90,7 @@ def _invited(member: Member, key: KeyInfo | None) -> Invited:
         return "not yet"
     if key is None:
         return "no key"
-    # `rotate` itself tries a key before it is sealed; from then on only its owner can.
+    # `rotate` itself tries a key before it is sealed; from then on only its owner can. `made` is in whole seconds.
     made = datetime.fromisoformat(member.handover.made)
-    return "in use" if key.last_used is not None and key.last_used > made else "waiting"
+    used = key.last_used is not None and key.last_used.replace(microsecond=0) > made
+    return "in use" if used else "waiting"

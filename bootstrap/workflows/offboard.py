@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,13 +64,16 @@ def offboard(project: Project, request: Request, story: Story, confirm: Confirm)
     if CI_MEMBER in request.names:
         raise BootstrapError("`ci` belongs to the environment itself.", hint="It goes with `bootstrap down`.")
     # A roster that cannot be edited is found out now, and not when everything else is done.
-    without_people(read_text(project.folder / project.spec.roster) or "", request.names)
+    rows_of(project, request.names)
     with open_counter(project, request.env, request.profile, "offboard", story) as counter:
         names = counter.place.names
         there = set(people.users_on_path(counter.place.aws, names.iam_path))
         known = dict(counter.registry.membership.members)
-        # Who is in no list any more but still has a user: a run before this one was killed half-way.
-        half_gone = [name for name in request.names if name not in known and names.iam_user(name) in there]
+        # Who is no member any more but still has a user or a row: a run before this one was killed half-way.
+        listed = rows_of(project, request.names)
+        half_gone = [
+            name for name in request.names if name not in known and (names.iam_user(name) in there or name in listed)
+        ]
         handover.require_names({**known, **dict.fromkeys(half_gone)}, request.names, names)
         leaving = [_look(counter, name) for name in dict.fromkeys(request.names)]
         if not confirm(leaving):
@@ -78,7 +81,9 @@ def offboard(project: Project, request: Request, story: Story, confirm: Confirm)
         archived = {one.name: _archive(counter, one, request.archive) for one in leaving if request.archive}
         with story.step("Closing their access"):
             close_access(counter, [one.name for one in leaving])
+        deleted = {one.name: _delete_files(counter, one) for one in leaving if request.delete_data}
         counter.registry.save(counter.registry.membership.without(request.names))
+        # The row last: as long as it is there, the same command finds the person again.
         with story.step("Removing their users"):
             provisioner = counter.provisioner()
             provisioner.root("members").write_adoptions({})
@@ -87,8 +92,7 @@ def offboard(project: Project, request: Request, story: Story, confirm: Confirm)
             )
             counter.side.result(applied)
             remove_remains(counter, [one.name for one in leaving])
-        deleted = {one.name: _delete_files(counter, one) for one in leaving if request.delete_data}
-        listed = take_from_roster(counter.project, request.names)
+        take_from_roster(counter.project, listed)
         return [
             Gone(one.name, one.files, archived.get(one.name, 0), deleted.get(one.name, 0), one.name in listed)
             for one in leaving
@@ -117,16 +121,18 @@ def remove_remains(counter: Counter, names: Sequence[str]) -> None:
         people.delete_user(place.aws, user)
 
 
-def take_from_roster(project: Project, names: Sequence[str]) -> set[str]:
-    """Take people out of the roster file, so that it does not bring them back; return whose rows were there."""
+def rows_of(project: Project, names: Sequence[str]) -> set[str]:
+    """Return those of these people who have a row in the roster. Raises ConfigError for one that cannot be edited."""
+    text = read_text(project.folder / project.spec.roster) or ""
+    return {name for name in names if without_people(text, [name]) != text}
+
+
+def take_from_roster(project: Project, names: Collection[str]) -> None:
+    """Take people out of the roster file, so that it does not bring them back."""
     path = project.folder / project.spec.roster
     text = read_text(path)
-    if text is None:
-        return set()
-    found = {name for name in names if without_people(text, [name]) != text}
-    if found:
-        write_atomic(path, without_people(text, found))
-    return found
+    if text is not None and names:
+        write_atomic(path, without_people(text, names))
 
 
 def _look(counter: Counter, name: str) -> Leaving:

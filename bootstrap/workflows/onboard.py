@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from bootstrap.adapters.files import read_text, write_atomic
-from bootstrap.core.membership import Difference, Member, compare
+from bootstrap.core.membership import Difference, Member, changes, compare
 from bootstrap.core.roster import Person, Roster, mistaken_columns, parse_roster, person_problems, with_people
 from bootstrap.core.stream import Stream
 from bootstrap.errors import BootstrapError, ConfigError, Declined, UsageError
@@ -156,15 +156,18 @@ def _carry_out(counter: Counter, desk: Desk, difference: Difference, *, whole: b
 
 def _title(difference: Difference) -> str:
     count = len(difference.added) + len(difference.waiting)
+    if difference.removed and not count and not difference.changed:
+        return "Removing their users"
     return f"Making users, keys and invites for {count}" if count else "Changing what they may do"
 
 
 def _admit_changed(counter: Counter, difference: Difference) -> list[str]:
-    """Give those whose role or team changed their new place in MLflow; return whose team is another one now."""
+    """Give those whose role or team changed their new place in MLflow; return who needs a new invite for it."""
     if counter.mlflow is not None:
         for _, after in difference.changed:
             mlflow_access.admit(counter.mlflow, account_of(after), None)
-    return [after.name for before, after in difference.changed if before.team_name != after.team_name]
+    told = ("role", "team")
+    return [after.name for before, after in difference.changed if not changes(before, after).keys().isdisjoint(told)]
 
 
 def _share(counter: Counter) -> list[str]:

@@ -10,14 +10,14 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import date
 
-from bootstrap.adapters.aws.session import Aws
+from bootstrap.adapters.aws.session import Aws, error_code
 from bootstrap.adapters.mlflow_api import EXPERIMENT, MlflowApi
 from bootstrap.core.access import Cell, Role
 from bootstrap.core.membership import Member
 from bootstrap.core.mlflow_names import experiment_of
 from bootstrap.core.names import CI_MEMBER, Names
 from bootstrap.core.record import Record
-from bootstrap.errors import BootstrapError, UsageError
+from bootstrap.errors import AwsFailed, BootstrapError, UsageError
 from bootstrap.workflows import handover
 from bootstrap.workflows import laptop as laptops
 from bootstrap.workflows.access import Subject, Tried, borrowed_key, prove
@@ -28,6 +28,7 @@ from bootstrap.workflows.story import Story
 
 _READS = frozenset({"READ", "USE", "EDIT", "MANAGE"})
 _WRITES = frozenset({"EDIT", "MANAGE"})
+_DEAD_KEY = frozenset({"InvalidClientTokenId", "InvalidAccessKeyId", "SignatureDoesNotMatch"})
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,16 @@ def prove_own(project: Project, env: str | None, story: Story) -> Proof:
             f"The profile {record.aws_profile} has no key any more.", hint="Open your invite once more."
         )
     own = Aws(region=record.region, endpoint_url=record.endpoint_url, key=key)
+    try:
+        own.caller()
+    except AwsFailed as error:
+        if error_code(error.__cause__) in _DEAD_KEY:
+            raise BootstrapError(
+                f"AWS does not know the key in the profile {record.aws_profile} any more: it was replaced, or your "
+                "access has ended.",
+                hint="Open your newest invite with `bootstrap join`, or ask for one.",
+            ) from None
+        raise
     names = Names(record.project, record.env, record.account_id)
     subject = Subject(
         record.member,

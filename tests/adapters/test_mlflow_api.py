@@ -37,6 +37,11 @@ NONE = "NO_PERMISSIONS"
 _fresh = itertools.count(1)
 
 
+def an_experiment(api: MlflowApi, name: str) -> str:
+    """Return the id of the experiment of this name, made if need be."""
+    return api.create_experiment(name) or api.existing_experiment(name)
+
+
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowServer]:
     """A server of our own making, as `up` starts it."""
@@ -168,7 +173,7 @@ def test_a_deleted_account_is_refused_at_once(admin: MlflowApi, word: str) -> No
 
 def test_what_was_granted_goes_with_the_account(admin: MlflowApi, word: str) -> None:
     first = account(admin, word)
-    mine = first.ensure_experiment(f"{word}-mine")
+    mine = an_experiment(first, f"{word}-mine")
     create_model(first, f"{word}-mine")
     admin.assign(word, admin.ensure_role(f"{word}-role").id)
     assert admin.effective_permission(word, EXPERIMENT, mine) == MANAGE
@@ -197,7 +202,7 @@ def test_nobody_without_a_login(admin: MlflowApi) -> None:
 
 def test_a_role_from_first_to_last(admin: MlflowApi, word: str) -> None:
     account(admin, word)
-    experiment = admin.ensure_experiment(word)
+    experiment = an_experiment(admin, word)
     empty = admin.ensure_role(word)
     assert admin.ensure_role(word) == empty
     assert admin.ensure_grant(empty, EXPERIMENT, experiment, READ)
@@ -223,7 +228,7 @@ def test_a_role_from_first_to_last(admin: MlflowApi, word: str) -> None:
 
 def test_who_makes_something_holds_it_in_person(admin: MlflowApi, word: str) -> None:
     maker = account(admin, word)
-    experiment = maker.ensure_experiment(word)
+    experiment = an_experiment(maker, word)
     (role,) = admin.roles_of(word) or ()
     assert role.is_personal
     assert role.grant_on(EXPERIMENT, experiment) is not None
@@ -235,7 +240,7 @@ def test_who_makes_something_holds_it_in_person(admin: MlflowApi, word: str) -> 
 @pytest.mark.parametrize("permission", ["READ", "EDIT", "MANAGE"])
 def test_exactly_this_permission(admin: MlflowApi, word: str, permission: str) -> None:
     account(admin, word)
-    experiment = admin.ensure_experiment(word)
+    experiment = an_experiment(admin, word)
     admin.ensure_experiment_permission(word, experiment, "EDIT")
     admin.ensure_experiment_permission(word, experiment, permission)
     assert admin.effective_permission(word, EXPERIMENT, experiment) == permission
@@ -250,7 +255,7 @@ def test_who_is_not_there_has_no_roles(admin: MlflowApi, word: str) -> None:
 
 def test_all_pages(admin: MlflowApi, word: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mlflow_api, "_PAGE", 2)
-    made = {f"{word}/{n}": admin.ensure_experiment(f"{word}/{n}") for n in range(5)}
+    made = {f"{word}/{n}": an_experiment(admin, f"{word}/{n}") for n in range(5)}
     assert admin.experiments(f"{word}/%") == made
     assert made.items() <= admin.experiments().items()
     models, prompts = {f"{word}.m{n}" for n in range(5)}, {f"{word}.p{n}" for n in range(3)}
@@ -265,13 +270,13 @@ def test_a_pattern_is_no_code(admin: MlflowApi) -> None:
 
 
 def test_an_experiment_that_was_deleted_comes_back(admin: MlflowApi, word: str) -> None:
-    first = admin.ensure_experiment(word)
-    assert admin.ensure_experiment(word) == first
+    first = an_experiment(admin, word)
+    assert an_experiment(admin, word) == first
     assert ask(admin, "POST", f"{API}/experiments/delete", {"experiment_id": first})[0] == 200
     assert admin.experiments(word) == {}
     assert admin.experiments(word, deleted=True) == {word: first}
     assert admin.experiment_name(first) == word
-    assert admin.ensure_experiment(word) == first
+    assert an_experiment(admin, word) == first
     assert admin.experiments(word) == {word: first}
     assert admin.experiment_name("987654321") is None
 
@@ -407,7 +412,7 @@ class Class:
         create_model(self.ana, self.model)
         assert create_version(self.ana, self.model, f"mlflow-artifacts:/{self.file[:-9]}", self.run)[0] == 200
         create_model(self.ana, f"{self.red}.prompt", prompt=True)
-        self.second = self.ana.ensure_experiment(f"{self.red}/exp2")
+        self.second = an_experiment(self.ana, f"{self.red}/exp2")
         self.reconcile()
 
     def reconcile(self) -> list[str]:
@@ -541,7 +546,7 @@ def test_who_can_change_what_a_team_has(filled: Class, who: str) -> None:
 
 def test_instructors_and_students_have_their_own(filled: Class) -> None:
     for who in (filled.ida, filled.bob):
-        mine = who.ensure_experiment(f"notes of {who.username}")
+        mine = an_experiment(who, f"notes of {who.username}")
         run = create_run(who, mine)
         assert (
             ask(who, "POST", f"{API}/runs/log-metric", {"run_id": run, "key": "m", "value": 1, "timestamp": 1})[0]
@@ -642,10 +647,10 @@ def test_many_at_once_into_teams_that_nobody_prepared(admin: MlflowApi, word: st
 
 
 def test_another_team_means_another_team_at_once(course: Class) -> None:
-    own = course.ben.ensure_experiment(f"{course.red}/by-ben")
+    own = an_experiment(course.ben, f"{course.red}/by-ben")
     create_model(course.ben, f"{course.red}.by-ben")
     create_model(course.ben, f"{course.red}.prompt", prompt=True)
-    free = course.ben.ensure_experiment(f"notes of {course.red}")
+    free = an_experiment(course.ben, f"notes of {course.red}")
     admit(course.admin, Account(course.ben.username, "student", course.blue), None)
     assert course.may(course.ben, course.default) == NONE
     assert course.may(course.ben, own) == NONE
@@ -667,7 +672,7 @@ def test_another_role_means_another_role_at_once(course: Class) -> None:
 
 def test_who_leaves_is_out_at_once_and_nobody_else(course: Class) -> None:
     run = create_run(course.ben, course.default)
-    second = course.ben.ensure_experiment(f"{course.red}/by-ben")
+    second = an_experiment(course.ben, f"{course.red}/by-ben")
     others = [course.ana, course.bob, course.ida]
     before = {who.username: course.may(who, course.default) for who in others}
     assert dismiss(course.admin, course.ben.username) is True
@@ -685,12 +690,12 @@ def test_who_leaves_is_out_at_once_and_nobody_else(course: Class) -> None:
 
 
 def test_what_carries_a_teams_name_is_the_teams(course: Class) -> None:
-    second = course.ana.ensure_experiment(f"{course.red}/exp2")
+    second = an_experiment(course.ana, f"{course.red}/exp2")
     create_model(course.ana, course.model)
     create_model(course.ana, f"{course.red}.prompt", prompt=True)
-    squat = course.bob.ensure_experiment(f"{course.red}/squat")
+    squat = an_experiment(course.bob, f"{course.red}/squat")
     create_model(course.bob, f"{course.red}.squat")
-    free = course.bob.ensure_experiment(f"notes of {course.blue}")
+    free = an_experiment(course.bob, f"notes of {course.blue}")
     # Who manages something may give it to others, and shut others out.
     course.ana.ensure_experiment_permission(course.bob.username, course.default, READ)
     course.ana.ensure_experiment_permission(course.ben.username, course.default, "DENY")
@@ -726,7 +731,7 @@ def test_what_carries_a_teams_name_is_the_teams(course: Class) -> None:
 
 
 def test_a_name_that_changes_hands(course: Class) -> None:
-    second = course.ana.ensure_experiment(f"{course.red}/exp2")
+    second = an_experiment(course.ana, f"{course.red}/exp2")
     create_model(course.ana, course.model)
     course.reconcile()
     change = {"experiment_id": second, "new_name": f"{course.blue}/exp2"}
@@ -784,7 +789,7 @@ def test_a_team_without_members_goes_and_its_work_stays(course: Class) -> None:
 def test_permissions_that_were_changed_by_hand(course: Class) -> None:
     role = course.admin.roles()[team_role(course.red)]
     course.admin.ensure_grant(role, EXPERIMENT, course.default, READ)
-    shared = course.admin.ensure_experiment(f"shared by {course.red}")
+    shared = an_experiment(course.admin, f"shared by {course.red}")
     course.admin.ensure_grant(role, EXPERIMENT, shared, READ)
     course.admin.ensure_grant(role, PROMPT, EVERY, READ)
     instructors = course.admin.roles()[INSTRUCTORS]
@@ -799,7 +804,7 @@ def test_permissions_that_were_changed_by_hand(course: Class) -> None:
 
 def test_whoever_took_a_teams_name_before_there_was_the_team(admin: MlflowApi, word: str) -> None:
     squatter = account(admin, f"{word}-squatter")
-    experiment = squatter.ensure_experiment(f"{word}/default")
+    experiment = an_experiment(squatter, f"{word}/default")
     ana = person(admin, f"{word}-ana", word)
     assert admin.effective_permission(squatter.username, EXPERIMENT, experiment) == NONE
     assert admin.effective_permission(ana.username, EXPERIMENT, experiment) == MANAGE
@@ -819,7 +824,7 @@ def test_a_teams_experiment_that_a_member_deleted_or_renamed(course: Class) -> N
 
 
 def test_a_run_that_died_in_the_middle_is_taken_up(course: Class, monkeypatch: pytest.MonkeyPatch) -> None:
-    course.ana.ensure_experiment(f"{course.red}/exp2")
+    an_experiment(course.ana, f"{course.red}/exp2")
     create_model(course.bob, course.model)
     course.admin.unassign(course.ana.username, course.admin.roles()[team_role(course.red)].id)
     request = MlflowApi._request

@@ -150,7 +150,7 @@ def warm_up() -> None:
     import botocore.config  # noqa: F401
 
 
-def error_code(error: Exception) -> str:
+def error_code(error: BaseException | None) -> str:
     """Return AWS's code of a refused call (`AccessDenied`, `NoSuchBucket`, …), or an empty text."""
     response = getattr(error, "response", None)
     return str(response.get("Error", {}).get("Code", "")) if isinstance(response, dict) else ""
