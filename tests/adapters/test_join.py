@@ -241,6 +241,7 @@ def test_what_is_written(student: Student, invite: Invite) -> None:
     assert student.read(".env") == (
         f"{block}AWS_PROFILE=course-stag\nMLFLOW_TRACKING_URI={invite.mlflow_tracking_uri}\n"
         f"MLFLOW_TRACKING_USERNAME=ana\nMLFLOW_TRACKING_PASSWORD={PASSWORD}\nMLFLOW_EXPERIMENT_NAME=blue/default\n"
+        "MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD=false\nMLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD=false\n"
         "# <<< bootstrap course/stag/ana <<<\n"
     )
     assert student.read(".dvc/config") == (

@@ -17,7 +17,6 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bootstrap.assets import TEMPLATES
 from bootstrap.core.membership import ROLES
 from bootstrap.core.roster import (
     COLUMNS,
@@ -69,12 +68,6 @@ def test_a_valid_file_is_read(case: Path, newline: str, mark: str) -> None:
 @pytest.mark.parametrize("mark", ["", BOM])
 def test_an_invalid_file_is_told_all_that_is_wrong(case: Path, newline: str, mark: str) -> None:
     assert _wrong(mark + _text(case).replace("\n", newline)) + "\n" == _beside(case, ".message.txt")
-
-
-def test_the_example_roster_is_a_valid_one() -> None:
-    text = (TEMPLATES / "members.csv").read_text(encoding="utf-8")
-    assert [person.team_name for person in _people(text)] == ["ana", "team-1", "team-1"]
-    assert text.splitlines()[0] == with_people(None, []).strip() == ",".join(COLUMNS)
 
 
 def test_a_person_is_found_by_name() -> None:
