@@ -6,6 +6,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# How fast a machine draws examples says nothing about the project: no test fails on a slow or a busy one.
+settings.register_profile("any-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any-machine")
 
 _THEIRS = ("AWS_", "MLFLOW_", "BOOTSTRAP_", "GIT_", "XDG_")
 

@@ -56,8 +56,8 @@ def is_installed(environ: Mapping[str, str]) -> bool:
     return find("dvc", environ) is not None
 
 
-def init(top: Path, environ: Mapping[str, str]) -> dict[str, str]:
-    """Make the git repository at `top` a DVC repository too.
+def init(top: Path, environ: Mapping[str, str], *, holds: int | None = None) -> dict[str, str]:
+    """Make the git repository at `top` a DVC repository too; DVC then `holds` a lock with us.
 
     Returns the files that this made, as `_digests` does. Raises ToolMissing without DVC, BootstrapError.
     """
@@ -68,7 +68,7 @@ def init(top: Path, environ: Mapping[str, str]) -> dict[str, str]:
             hint="pip install 'dvc[s3]', then run the same command again.",
         )
     before = _digests(top)
-    done = run(Call((program, "init"), top, dict(environ) | {"DVC_NO_ANALYTICS": "1"}), timeout=120)
+    done = run(Call((program, "init"), top, dict(environ) | {"DVC_NO_ANALYTICS": "1"}, holds=holds), timeout=120)
     if done.returncode != 0:
         raise BootstrapError(
             f"`dvc init` in {top} failed: {done.stderr.strip()}",

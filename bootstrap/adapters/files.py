@@ -9,6 +9,7 @@ import os
 import re
 import stat
 import tempfile
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 PRIVATE_FILE = 0o600
 PRIVATE_FOLDER = 0o700
+
+_POLL_SECONDS = 0.05
 
 
 def read_text(path: Path) -> str | None:
@@ -153,9 +156,11 @@ def remove(path: Path, *, and_empty_parent: bool = False, hint: str = "") -> Non
 
 
 @contextlib.contextmanager
-def locked(path: Path, timeout: float = 30) -> Iterator[None]:
+def locked(path: Path, timeout: float = 30) -> Iterator[int]:
     """Hold `path` against every other bootstrap of this user; it need not exist.
 
+    Yields the descriptor of the lock. A program that is started with it (`Call.holds`) holds `path` too: should this
+    process be killed, until that program has ended (flock(2): the lock belongs to the open file, not to a process).
     Raises BootstrapError when another one still holds it after `timeout` seconds.
     """
     # Late: it would cost every command that locks nothing some 25 ms.
@@ -164,24 +169,25 @@ def locked(path: Path, timeout: float = 30) -> Iterator[None]:
     place = os.path.normcase(os.path.realpath(path))
     name = hashlib.sha256(os.fsencode(place)).hexdigest()
     refusal: Exception | None = None
+    deadline = time.monotonic() + timeout
     for folder in _lock_folders():
-        try:
-            folder.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
-            lock = filelock.FileLock(folder / f"{name[:32]}.lock", timeout=timeout)
-            lock.acquire()
-        except filelock.Timeout:
-            raise BootstrapError(
-                f"Another bootstrap has been working on {path} for {timeout:g} seconds.",
-                hint="Wait until it has ended, then run again.",
-            ) from None
-        except (OSError, NotImplementedError) as error:
-            refusal = error
-            continue
-        try:
-            yield
-        finally:
-            lock.release()
-        return
+        with contextlib.ExitStack() as stack:
+            try:
+                folder.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
+                descriptor = os.open(folder / f"{name[:32]}.lock", os.O_RDWR | os.O_CREAT, PRIVATE_FILE)
+                stack.callback(os.close, descriptor)  # and with that the lock goes
+                while not filelock.lock_descriptor(descriptor, blocking=False):
+                    if time.monotonic() > deadline:
+                        raise BootstrapError(
+                            f"Another bootstrap has been working on {path} for {timeout:g} seconds.",
+                            hint="Wait until it has ended, then run again.",
+                        )
+                    time.sleep(_POLL_SECONDS)
+            except OSError as error:
+                refusal = error
+                continue
+            yield descriptor
+            return
     raise BootstrapError(
         f"No lock can be had for {path}: neither your state folder nor the temporary one can be written.",
         hint="Make one of them writable, for instance by setting TMPDIR, then run again.",

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,13 +33,16 @@ _STOP_SECONDS = 10.0
 class Call:
     """A program about to run: its words, its folder and its whole environment. No secret belongs into `argv`.
 
-    `patient`: others that run at the same time go first, because more waits for them.
+    `patient`: others that run at the same time go first, because more waits for them. `holds`: the descriptor of a
+    lock that the program shall hold as well (files.locked), so that nobody meets what it does half-done, even if we are
+    killed; on POSIX only.
     """
 
     argv: tuple[str, ...]
     cwd: Path | None = None
     env: Mapping[str, str] | None = field(default=None, repr=False)
     patient: bool = False
+    holds: int | None = None
 
     def shown(self) -> str:
         """Return the command line as a person would type it, without secrets."""
@@ -87,6 +90,7 @@ def run(call: Call, *, timeout: float = 120) -> Finished:
             errors="replace",
             timeout=timeout,
             check=False,
+            pass_fds=() if call.holds is None or os.name != "posix" else (call.holds,),
         )
     except OSError as error:
         raise _not_started(call, error) from error
@@ -191,16 +195,25 @@ class Jobs:
         return len(running)
 
 
-def spawn_background(call: Call, log: Path) -> ProcessId:
-    """Start a server that goes on after this command has ended; all it says goes to `log` (0600)."""
+# A program that is not to begin before we know it: the shell waits for a line, and becomes the program.
+_HELD = ("/bin/sh", "-c", 'read -r _ && exec "$@" </dev/null', "sh")
+
+
+def spawn_background(call: Call, log: Path, remember: Callable[[ProcessId], None]) -> ProcessId:
+    """Start a server that goes on after this command has ended; all it says goes to `log` (0600).
+
+    It begins once `remember` has returned: should we be killed before that, so that nobody would know of it, it ends.
+    (On Windows it begins at once.)
+    """
+    posix = os.name == "posix"
     log.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "wb") as out:
         process = subprocess.Popen(
-            call.argv,
+            (*_HELD, *call.argv) if posix else call.argv,
             cwd=call.cwd,
             env=dict(call.env) if call.env is not None else None,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE if posix else subprocess.DEVNULL,
             stdout=out,
             stderr=subprocess.STDOUT,
             **_own_session(),
@@ -208,6 +221,13 @@ def spawn_background(call: Call, log: Path) -> ProcessId:
     identity = _identify(process.pid)
     # The child is left to itself on purpose; without this Python warns that it is still running.
     process.returncode = 0
+    if process.stdin is None:
+        remember(identity)
+        return identity
+    # Closed without that line, the pipe ends the shell.
+    with suppress(BrokenPipeError), process.stdin as gate:
+        remember(identity)
+        gate.write(b"\n")
     return identity
 
 

@@ -64,10 +64,13 @@ def launch(call: Call, *, name: str, port: int, instance: str, record: Path, log
             f"Port {port} on 127.0.0.1, where {name} should listen, is taken by another program.",
             hint="End that program, or run `bootstrap up --local` again: it moves to a free port.",
         )
-    process = spawn_background(call, log)
-    server = Server(process.pid, process.created, port, instance)
-    write_atomic(record, json.dumps(asdict(server)) + "\n")
-    return server
+
+    def remember(process: ProcessId) -> None:
+        server = Server(process.pid, process.created, port, instance)
+        write_atomic(record, json.dumps(asdict(server)) + "\n")
+
+    process = spawn_background(call, log, remember)
+    return Server(process.pid, process.created, port, instance)
 
 
 def wait_until_ready(

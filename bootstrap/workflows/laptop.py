@@ -141,9 +141,9 @@ def write_remote(project: Project, laptop: Laptop, record: Record, story: Story)
         story.note(f"This folder is in no git repository, so no DVC remote was written. {again}")
         return record
     # Two environments of one folder share the repository: one at a time, and each knows what the other found there.
-    with locked(dvc.config_path(place), timeout=_DVC_SECONDS):
+    with locked(dvc.config_path(place), timeout=_DVC_SECONDS) as lock:
         try:
-            _make_repository(project, place, record)
+            _make_repository(project, place, record, lock)
         except ToolMissing as error:
             story.note(f"{error.message} {error.hint}")
             return record
@@ -173,15 +173,18 @@ def write_remote(project: Project, laptop: Laptop, record: Record, story: Story)
     return record
 
 
-def _make_repository(project: Project, place: Path, record: Record) -> None:
-    """Run `dvc init` unless there is a DVC repository; for a member, remember it first. Raises ToolMissing."""
+def _make_repository(project: Project, place: Path, record: Record, lock: int) -> None:
+    """Run `dvc init` unless there is a DVC repository; for a member, remember it first. Raises ToolMissing.
+
+    DVC holds the `lock` with us: a run that was killed meanwhile may have left it at work.
+    """
     if (place / ".dvc").is_dir():
         return
     if record.member is None or not dvc.is_installed(project.environ):
-        dvc.init(place, project.environ)
+        dvc.init(place, project.environ, holds=lock)
         return
     _remember(project, dvc_made={})
-    made = dvc.init(place, project.environ)
+    made = dvc.init(place, project.environ, holds=lock)
     if before := project.before():
         project.save_before(replace(before, dvc_made=made))
 

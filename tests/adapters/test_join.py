@@ -195,6 +195,11 @@ class Student:
         path = self.home / name[2:] if name.startswith("~/") else self.folder / name
         return path.read_bytes().decode()
 
+    def dvc(self, *words: str) -> None:
+        # The one beside this Python: no virtual environment has to be activated for the tests.
+        program = Path(sys.executable).with_name("dvc")
+        subprocess.run([program, *words], cwd=self.folder, check=True, capture_output=True)
+
     def git(self, *words: str) -> str:
         who = ["-c", "user.name=ana", "-c", "user.email=ana@example.org"]
         return subprocess.run(["git", *who, *words], cwd=self.folder, check=True, capture_output=True, text=True).stdout
@@ -677,7 +682,7 @@ def test_a_git_repository_becomes_a_dvc_repository_and_back(plain: Student, invi
     assert done.record.dvc_repository == "."
     assert "remote = stag" in plain.read(".dvc/config")
     assert plain.git("diff", "--cached", "--name-only").split() == [".dvc/.gitignore", ".dvc/config", ".dvcignore"]
-    subprocess.run(["dvc", "remote", "list"], cwd=plain.folder, check=True, capture_output=True)
+    plain.dvc("remote", "list")
     left = plain.leave(folder=deep)
     assert left.kept == []
     assert ".dvc/, which `dvc init` made here" in left.removed
@@ -692,7 +697,7 @@ def test_a_dvc_repository_in_use_stays(plain: Student, invite: Invite, what: str
     plain.join(invite)
     if what == "data":
         plain.write({"data.txt": "x"})
-        subprocess.run(["dvc", "add", "-q", "data.txt"], cwd=plain.folder, check=True, capture_output=True)
+        plain.dvc("add", "-q", "data.txt")
     else:
         plain.git("add", "--all")
         plain.git("commit", "-q", "-m", "begin")
@@ -715,12 +720,12 @@ def test_without_a_repository(plain: Student, invite: Invite) -> None:
 
 
 def test_a_dvc_repository_without_git(plain: Student, invite: Invite) -> None:
-    subprocess.run(["dvc", "init", "-q", "--no-scm"], cwd=plain.folder, check=True, capture_output=True)
+    plain.dvc("init", "-q", "--no-scm")
     before = plain.texts()
     plain.join(invite)
     assert "remote = stag" in plain.read(".dvc/config")
     plain.write({"data.txt": "x"})
-    subprocess.run(["dvc", "add", "-q", "data.txt"], cwd=plain.folder, check=True, capture_output=True)
+    plain.dvc("add", "-q", "data.txt")
     plain.leave()
     assert plain.read(".dvc/config") == before[str(plain.folder / ".dvc" / "config")].decode()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import stat
 import sys
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from bootstrap.adapters import process
+from bootstrap.adapters.files import locked
 from bootstrap.adapters.process import Call, Job, Jobs, ProcessId
 from bootstrap.errors import BootstrapError, ToolMissing
 
@@ -30,6 +32,10 @@ def eventually(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.01)
+
+
+def spawn(call: Call, log: Path) -> ProcessId:
+    return process.spawn_background(call, log, lambda _: None)
 
 
 @pytest.fixture
@@ -225,7 +231,7 @@ child.wait()
 
 def test_a_background_process_is_stopped_with_its_children(tmp_path: Path, background: list[ProcessId]) -> None:
     log = tmp_path / "logs" / "server.log"
-    server = process.spawn_background(python(FAMILY), log)
+    server = spawn(python(FAMILY), log)
     background.append(server)
     eventually(lambda: log.read_text().endswith("\n"))
     pid, child = map(int, log.read_text().split())
@@ -245,7 +251,7 @@ def test_one_that_will_not_go_is_made_to(
 ) -> None:
     monkeypatch.setattr(process, "_STOP_SECONDS", 0.3)
     code = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('ready'); time.sleep(600)"
-    server = process.spawn_background(python(code), tmp_path / "log")
+    server = spawn(python(code), tmp_path / "log")
     background.append(server)
     eventually(lambda: (tmp_path / "log").read_text() == "ready\n")
     assert process.stop(server) is True
@@ -256,20 +262,20 @@ def test_one_that_will_not_go_is_made_to(
 def test_what_a_server_says_is_for_its_owner_alone(tmp_path: Path, background: list[ProcessId]) -> None:
     log = tmp_path / "log"
     code = "import sys; print('out', flush=True); print('err', file=sys.stderr)"
-    background.append(process.spawn_background(python(code), log))
+    background.append(spawn(python(code), log))
     eventually(lambda: log.read_text() == "out\nerr\n")
     assert stat.S_IMODE(log.stat().st_mode) == 0o600
 
 
 def test_a_process_that_ended_by_itself_is_not_alive(tmp_path: Path, background: list[ProcessId]) -> None:
-    server = process.spawn_background(python("pass"), tmp_path / "log")
+    server = spawn(python("pass"), tmp_path / "log")
     background.append(server)
     eventually(lambda: not process.is_alive(server))  # a zombie does not count
     assert process.stop(server) is False
 
 
 def test_a_later_process_with_the_same_number_is_left_alone(tmp_path: Path, background: list[ProcessId]) -> None:
-    server = process.spawn_background(python("import time; time.sleep(600)"), tmp_path / "log")
+    server = spawn(python("import time; time.sleep(600)"), tmp_path / "log")
     background.append(server)
     recycled = replace(server, created=server.created - 3600)
     assert not process.is_alive(recycled)
@@ -281,12 +287,61 @@ def test_a_later_process_with_the_same_number_is_left_alone(tmp_path: Path, back
 def test_waiting_for_the_end_of_another(tmp_path: Path, background: list[ProcessId]) -> None:
     gate = tmp_path / "gate"
     code = "import pathlib, sys, time\nwhile not pathlib.Path(sys.argv[1]).exists(): time.sleep(0.01)"
-    server = process.spawn_background(python(code, str(gate)), tmp_path / "log")
+    server = spawn(python(code, str(gate)), tmp_path / "log")
     background.append(server)
     assert process.wait_for_end(server, timeout=0.1) is False
     gate.touch()
     assert process.wait_for_end(server, timeout=PATIENCE) is True
     assert process.wait_for_end(server, timeout=0) is True
+
+
+def test_a_server_begins_when_it_is_remembered(tmp_path: Path, background: list[ProcessId]) -> None:
+    known: list[ProcessId] = []
+    code = "import sys; print(repr(sys.stdin.read()), sys.argv[1:])"
+    server = process.spawn_background(python(code, "a b", "$c"), tmp_path / "log", known.append)
+    background.append(server)
+    assert known == [server]
+    eventually(lambda: (tmp_path / "log").read_text() == "'' ['a b', '$c']\n")
+
+
+@posix
+def test_a_server_that_nobody_remembers_never_begins(tmp_path: Path, background: list[ProcessId]) -> None:
+    def remember(server: ProcessId) -> None:
+        background.append(server)
+        raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        process.spawn_background(python("print('here')"), tmp_path / "log", remember)
+    eventually(lambda: not process.is_alive(background[0]))
+    assert (tmp_path / "log").read_text() == ""
+
+
+# Takes a lock, starts a program with it, and says so; the program lives on when this one is killed.
+HOLDER = """
+import sys
+from pathlib import Path
+from bootstrap.adapters.files import locked
+from bootstrap.adapters.process import Call, run
+with locked(Path(sys.argv[1])) as lock:
+    wait = "import pathlib, sys, time\\npathlib.Path(sys.argv[1]).touch()\\n"
+    wait += "while not pathlib.Path(sys.argv[2]).exists(): time.sleep(0.01)"
+    run(Call((sys.executable, "-c", wait, *sys.argv[2:]), holds=lock))
+"""
+
+
+@posix
+def test_a_program_holds_the_lock_for_a_run_that_was_killed(tmp_path: Path, background: list[ProcessId]) -> None:
+    path, begun, gate = tmp_path / "f", tmp_path / "begun", tmp_path / "gate"
+    killed = spawn(python(HOLDER, str(path), str(begun), str(gate), env=dict(os.environ)), tmp_path / "log")
+    background.append(killed)
+    eventually(begun.exists)
+    os.kill(killed.pid, signal.SIGKILL)
+    eventually(lambda: not process.is_alive(killed))
+    with pytest.raises(BootstrapError, match="Another bootstrap"), locked(path, timeout=0.1):
+        pass
+    gate.touch()
+    with locked(path, timeout=PATIENCE):
+        pass
 
 
 def test_who_we_are() -> None:
