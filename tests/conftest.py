@@ -12,6 +12,12 @@ from hypothesis import HealthCheck, settings
 settings.register_profile("any-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any-machine")
 
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take minutes, so that at the end no worker waits for another."""
+    items.sort(key=lambda item: item.get_closest_marker("e2e") is None)
+
+
 _THEIRS = ("AWS_", "MLFLOW_", "BOOTSTRAP_", "GIT_", "XDG_")
 
 
