@@ -28,6 +28,7 @@ COMMANDS = {
     "rotate": "Give people new keys; nobody is ever without one.",
     "offboard": "End people's access; what they made stays.",
     "access": "Prove who may do what, by trying it.",
+    "github": "Give workflows on GitHub what they need: secrets, variables, access.",
     "status": "Show what is up, and how it is.",
     "output": "Print an environment's names and addresses, for scripts.",
     "down": "Take an environment down again.",

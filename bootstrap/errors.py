@@ -52,6 +52,16 @@ class AwsFailed(BootstrapError):
     """An AWS API call was refused or could not be made."""
 
 
+class GitHubFailed(BootstrapError):
+    """GitHub refused a request, or could not be asked."""
+
+
+class Unfinished(BootstrapError):
+    """All is done but what somebody else's service would not let us do; the hint has the command that finishes it."""
+
+    exit_code = 5
+
+
 class VerificationFailed(BootstrapError):
     """Everything was written, but using it the way a member would did not work."""
 

@@ -25,7 +25,7 @@ _SIGNS = {
     "delete": ("-", "red"),
     "forget": ("-", "red"),
 }
-_PLACES = {"aws": "In AWS", "mlflow": "MLflow", "laptop": "On this machine"}
+_PLACES = {"aws": "In AWS", "mlflow": "MLflow", "github": "On GitHub", "laptop": "On this machine"}
 
 
 class _Silent:

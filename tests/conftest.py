@@ -18,7 +18,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.get_closest_marker("e2e") is None)
 
 
-_THEIRS = ("AWS_", "MLFLOW_", "BOOTSTRAP_", "GIT_", "XDG_")
+_THEIRS = ("AWS_", "MLFLOW_", "BOOTSTRAP_", "GH_", "GITHUB_", "GIT_", "XDG_")
 
 
 @pytest.fixture(autouse=True)

@@ -11,6 +11,7 @@ import urllib.parse
 import urllib.request
 from typing import TYPE_CHECKING, Any
 
+from bootstrap.core.github_limits import is_limit, wait_seconds
 from bootstrap.core.invite import SSH_KEY_TYPES
 from bootstrap.errors import BootstrapError
 
@@ -75,7 +76,7 @@ def _get(
         status, headers, body = _ask_once(url, token, opener)
         if status == 200:
             return body
-        wait = _wait(status, headers, _ATTEMPTS - left)
+        wait = wait_seconds(status, headers.get, _ATTEMPTS - left, time.time())
         if wait is None or wait > _MOST_WAIT_SECONDS or not left:
             break
         sleep(wait)
@@ -112,34 +113,14 @@ def _ask_once(url: str, token: str | None, opener: urllib.request.OpenerDirector
         ) from None
 
 
-def _wait(status: int, headers: Message, attempt: int) -> float | None:
-    """Return after how many seconds it is worth asking again, None for never.
-
-    https://docs.github.com/rest/using-the-rest-api/best-practices-for-using-the-rest-api#handle-rate-limit-errors-appropriately
-    """
-    if (told := _number(headers.get("Retry-After"))) is not None and status in (403, 429, 500, 502, 503, 504):
-        return told
-    if status in (403, 429):
-        return _until_reset(headers)
-    return float(attempt) if status >= 500 else None
-
-
-def _until_reset(headers: Message) -> float | None:
-    """Return in how many seconds the hour's allowance begins anew, None if that is not what stopped us."""
-    reset = _number(headers.get("X-RateLimit-Reset"))
-    if headers.get("X-RateLimit-Remaining") != "0" or reset is None:
-        return None
-    return max(1.0, reset - time.time() + 1)
-
-
 def _refused(url: str, login: str, token: str | None, status: int, headers: Message) -> BootstrapError:
     if status == 404:
         return BootstrapError(
             f"Nobody is called {login} on GitHub ({_host(url)}).",
             hint="Correct it in the roster's `github` column: it is the last part of github.com/NAME.",
         )
-    wait = _wait(status, headers, 0)
-    if status == 429 or (status == 403 and wait is not None):
+    wait = wait_seconds(status, headers.get, 0, time.time())
+    if is_limit(status, headers.get, time.time()):
         when = f"in {max(1, round(wait / 60))} min" if wait is not None else "later"
         more = "" if token else " With a token it answers more often."
         return BootstrapError(
@@ -176,10 +157,6 @@ def _lines(body: bytes, url: str) -> list[str]:
 
 def _host(url: str) -> str:
     return urllib.parse.urlsplit(url).netloc or url
-
-
-def _number(text: str | None) -> float | None:
-    return float(text) if text is not None and re.fullmatch(r"[0-9]{1,12}", text.strip(), re.ASCII) else None
 
 
 def _reason(error: Exception) -> str:

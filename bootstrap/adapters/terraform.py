@@ -156,6 +156,12 @@ class Terraform:
             raise self._failure("apply", stream, root)
         return stream
 
+    def forget(self, root: Path, address: str) -> None:
+        """Take a resource out of the state and leave it as it is. Raises TerraformFailed, StateLocked."""
+        stream, code = self._follow(root, "state rm", {"lock_timeout": "5s"}, (address,))
+        if code != 0:
+            raise self._failure("state rm", stream, root)
+
     def _follow(
         self,
         root: Path,
@@ -167,7 +173,7 @@ class Terraform:
     ) -> tuple[Stream, int]:
         call = Call(self._words(command, options, words), root, self.environ, patient=root.name in self.patient_roots)
         stream = Stream()
-        job = self.jobs.start(call, root / "logs" / f"{command}.jsonl")
+        job = self.jobs.start(call, root / "logs" / f"{command.replace(' ', '-')}.jsonl")
         try:
             self.on_start(job.id)
             for line in job.lines():

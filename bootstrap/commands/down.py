@@ -9,7 +9,7 @@ import click
 from bootstrap import ui
 from bootstrap.commands import options
 from bootstrap.core.plan import Plan
-from bootstrap.errors import BootstrapError
+from bootstrap.errors import BootstrapError, Unfinished
 from bootstrap.workflows.down import down
 
 
@@ -35,8 +35,15 @@ def command(env: str, profile: str | None, config: Path | None, as_json: bool, y
 
     gone = down(project, env, profile, ui.TerminalStory(), confirm)
     if as_json:
-        options.print_json({"env": env, "removed": gone.removed, "left": gone.left})
+        unfinished = gone.unfinished.message if gone.unfinished else None
+        options.print_json({"env": env, "removed": gone.removed, "left": gone.left, "unfinished": unfinished})
     elif not gone.left:
-        click.echo(f"'{env}' is gone: {len(gone.removed)} things removed, nothing of it is left.")
+        rest = "what is on GitHub may be" if gone.unfinished else "nothing of it is"
+        click.echo(f"'{env}' is gone: {len(gone.removed)} things removed, {rest} left.")
     if gone.left:
         raise BootstrapError("Still there: " + ", ".join(gone.left), hint=f"Run `bootstrap down --env {env}` again.")
+    if gone.unfinished is not None:
+        raise Unfinished(
+            f"All is gone but what is on GitHub. {gone.unfinished.message}",
+            hint=f"{gone.unfinished.hint}\nThen: bootstrap github remove --env {env}",
+        )

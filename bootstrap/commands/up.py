@@ -9,6 +9,8 @@ import click
 from bootstrap import ui
 from bootstrap.commands import options
 from bootstrap.core.plan import Plan
+from bootstrap.errors import Unfinished
+from bootstrap.workflows.github_desk import finish
 from bootstrap.workflows.next_steps import next_steps
 from bootstrap.workflows.project import Project
 from bootstrap.workflows.up import Outcome, Request, up
@@ -41,9 +43,21 @@ def command(
     outcome = up(project, Request(env, "local" if local else "aws", profile), story, confirm, sure=yes)
     if as_json:
         checks = [{"what": c.what, "expected": c.expected, "found": c.found} for c in outcome.checks]
-        options.print_json({"changed": outcome.changed, "output": outcome.record.output(), "checks": checks})
+        unfinished = outcome.unfinished.message if outcome.unfinished else None
+        options.print_json(
+            {
+                "changed": outcome.changed,
+                "output": outcome.record.output(),
+                "checks": checks,
+                "unfinished": unfinished,
+            }
+        )
     else:
         _summary(project, outcome)
+    if outcome.unfinished is not None:
+        raise Unfinished(
+            f"All is done but GitHub. {outcome.unfinished.message}", hint=f"{outcome.unfinished.hint}\n{finish(env)}"
+        )
 
 
 def _summary(project: Project, outcome: Outcome) -> None:

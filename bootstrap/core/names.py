@@ -100,6 +100,16 @@ class Names:
         """Return a member's IAM user name, unique in the account as IAM demands, at most 64 characters."""
         return _fitted(f"{self.project}.{self.env}.{member}", IAM_USER_MAX)
 
+    @property
+    def github_role(self) -> str:
+        """The IAM role that the environment's workflows on GitHub take on, unique in the account as IAM demands."""
+        return _fitted(f"{self.project}.{self.env}.github", IAM_USER_MAX)
+
+    @property
+    def github_role_arn(self) -> str:
+        """That role's ARN."""
+        return f"arn:aws:iam::{self.account}:role{self.iam_path}{self.github_role}"
+
     def state_key(self, root: str) -> str:
         """Return where the state of one Terraform root lies in the state bucket."""
         return f"{self.env}/{root}.tfstate"

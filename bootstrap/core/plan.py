@@ -8,7 +8,7 @@ from typing import Literal
 
 from bootstrap.core.stream import Action, Change
 
-Place = Literal["aws", "mlflow", "laptop"]
+Place = Literal["aws", "mlflow", "github", "laptop"]
 
 # Terraform's resource types in a student's words; `{name}` is the resource's own name where it helps.
 _IN_WORDS = {
@@ -22,6 +22,9 @@ _IN_WORDS = {
     "aws_s3_object": "the folder {key} in the bucket",
     "aws_iam_user": "the IAM user {key}, on a path of this environment's own",
     "aws_iam_user_policy": "what {key} may do: one policy, least privilege",
+    "aws_iam_openid_connect_provider": "the account's trust in the tokens that GitHub signs for its workflows",
+    "aws_iam_role": "the role that the repository's workflows take on, without a stored key",
+    "aws_iam_role_policy": "what the workflows may do: one policy, least privilege, the same as ci",
 }
 
 

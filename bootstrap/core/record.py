@@ -34,7 +34,8 @@ class Record:
     `complete` is False from the first change until everything was verified. `dvc_*` say which repository got the
     remote (seen from the project's folder) and what its `core` section said before. `emulator_instance` names the
     start of the emulator that it was made on. `member`, `role`, `team` and `expires` (last day of
-    access, ISO 8601) are those of who has joined, else None.
+    access, ISO 8601) are those of who has joined, else None. `github` is the repository whose workflows were let in:
+    name, id, owner_id, scope and auth.
     """
 
     project: str
@@ -59,6 +60,7 @@ class Record:
     role: str | None = None
     team: str | None = None
     expires: str | None = None
+    github: dict[str, str | int] | None = None
 
     @property
     def owner(self) -> str:

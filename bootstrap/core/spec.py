@@ -48,6 +48,7 @@ _REGION = re.compile(
 _EMAIL = re.compile(r"[A-Za-z0-9._+-]+@([A-Za-z0-9-]+\.)+[A-Za-z]{2,}")
 _DOMAIN = re.compile(r"(?=.{4,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])")
 _INSTANCE_TYPE = re.compile(r"[a-z][a-z0-9-]*\.[a-z0-9-]+")
+_LOGIN = re.compile(r"(?=.{1,39}\Z)[A-Za-z0-9][A-Za-z0-9-]*(?:_[A-Za-z0-9]+)?")
 _REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9._-]+")
 # https://git-scm.com/docs/git-check-ref-format, as far as a branch's name goes
 _NOT_A_BRANCH = re.compile(r"^[-/]|[\x00-\x20\x7f~^:?*\[\\]|\.\.|//|@\{|(^|/)\.|[/.]$|\.lock(/|$)|^@?$")
@@ -212,6 +213,14 @@ _Networks: TypeAlias = Annotated[
 ]
 
 
+_Reviewers: TypeAlias = Annotated[
+    tuple[Annotated[str, _matching(_LOGIN, "has what is nobody's name on GitHub")], ...],
+    # A TOML list is a Python list, which a strict tuple would refuse.
+    Field(strict=False),
+    _about("who on GitHub must approve a workflow's run, one of them", ["ana-example"]),
+]
+
+
 class _Table(BaseModel):
     """A table of the file: nothing unknown in it, no type guessed, nothing changed after reading."""
 
@@ -287,6 +296,7 @@ class Environment(_Table):
     ] = None
     protected: Annotated[bool, _about("whether `down` refuses to take it away", True)] = False
     dvc_gc: Annotated[bool, _about("whether students may delete in their team's DVC remote", True)] = False
+    reviewers: _Reviewers = ()
     mlflow: Annotated[Mlflow, Field(discriminator="kind")] | None = None
 
     _name: str = PrivateAttr(default="")

@@ -13,9 +13,10 @@ from bootstrap.adapters.process import Jobs
 from bootstrap.core.membership import Membership
 from bootstrap.core.plan import Plan, Step, steps_from_terraform
 from bootstrap.core.record import Record
-from bootstrap.errors import BootstrapError, Declined
-from bootstrap.workflows import handover, local, provision
+from bootstrap.errors import BootstrapError, Declined, GitHubFailed
+from bootstrap.workflows import github, handover, local, provision
 from bootstrap.workflows import laptop as laptops
+from bootstrap.workflows.github_entry import remove_provider, remove_roles, spare_provider
 from bootstrap.workflows.guard import guarded
 from bootstrap.workflows.laptop import Laptop
 from bootstrap.workflows.parallel import Side
@@ -31,11 +32,15 @@ _SIDE_BY_SIDE = 8
 
 @dataclass(frozen=True)
 class Gone:
-    """What a `down` did: everything taken away, in words, and what is still there all the same."""
+    """What a `down` did: everything taken away, in words, and what is still there all the same.
+
+    `unfinished` says why what is on GitHub may still be there.
+    """
 
     record: Record
     removed: list[str]
     left: list[str]
+    unfinished: GitHubFailed | None = None
 
 
 def down(project: Project, env: str, profile: str | None, story: Story, confirm: Confirm) -> Gone:
@@ -55,6 +60,7 @@ def down(project: Project, env: str, profile: str | None, story: Story, confirm:
         record = project.require_record(env)
         laptop = laptops.look_around(project)
         place = reach(project, record, profile, story)
+        hub = side.start(partial(_look_at_github, project, record))
         steps: list[Step] = []
         provisioner = None
         planned: list[str] = []
@@ -62,26 +68,56 @@ def down(project: Project, env: str, profile: str | None, story: Story, confirm:
             tools = provision.find_tools(project, story)
             provisioner = provision.prepare(project, place, tools, jobs, run, membership=Membership())
             provision.clear_stale_locks(place, run, story)
-            found, planned = _plan(provisioner, place, record, side, story)
+            found, planned = _plan(project, provisioner, place, record, side, story)
             steps += found
         else:
             story.note("The emulator is not running, so nothing of it is left; removing what is on this machine.")
+        on_github = side.result(hub)
+        steps += [Step("delete", "github", what) for what in on_github.ours]
         steps += _local_steps(project, record)
         if not confirm(Plan(tuple(steps))):
             raise Declined("Nothing was removed.")
-        removed = [step.what for step in steps if step.place != "laptop"]
+        removed = [step.what for step in steps if step.place not in ("laptop", "github")]
         left: list[str] = []
+        unfinished = on_github.problem
+        if on_github.ours:
+            try:
+                with story.step("Removing what is on GitHub"):
+                    removed += on_github.remove()
+            except GitHubFailed as error:
+                unfinished = error
         if provisioner is not None and place is not None:
-            left = _destroy(provisioner, planned, place, record, side, story)
+            left = _destroy(project, provisioner, planned, place, record, side, story)
         removed += _clean_laptop(project, laptop, record)
         if not left:
             shutil.rmtree(project.env_folder(env), ignore_errors=True)
         project.tidy(env)
-    return Gone(record, removed, left)
+    return Gone(record, removed, left, unfinished)
+
+
+@dataclass(frozen=True)
+class _OnGitHub:
+    """What is on GitHub of ours, in words, and how to remove it; `problem` says why that could not be told."""
+
+    ours: list[str]
+    remove: Callable[[], list[str]] = list
+    problem: GitHubFailed | None = None
+
+
+def _look_at_github(project: Project, record: Record) -> _OnGitHub:
+    if record.github is None or not github.is_wanted(project):
+        return _OnGitHub([])
+    try:
+        hub = github.connect(project)
+        repository = hub.look()
+        ours = github.what_is_ours(hub, repository, record.env)
+        return _OnGitHub(ours, partial(github.remove, hub, repository, record.env))
+    except GitHubFailed as error:
+        return _OnGitHub([], problem=error)
 
 
 def _plan(
-    provisioner: Provisioner, place: Place, record: Record, side: Side, story: Story
+    project: Project, provisioner: Provisioner, place: Place, record: Record, side: Side, story: Story
 ) -> tuple[list[Step], list[str]]:
     """Return the steps in words, and the roots that have something to destroy."""
     names = place.names
@@ -90,6 +126,7 @@ def _plan(
     with story.step("Working out what has to go"):
         for name in provision.ROOTS:
             provisioner.root(name).write_adoptions({})
+        spare_provider(provisioner, place, project)
         streams = provision.planned(provision.plan_all(provisioner, side, destroy=True), side)
         steps: list[Step] = []
         if buckets.exists(place.aws, names.bucket, names.account):
@@ -116,7 +153,13 @@ def _local_steps(project: Project, record: Record) -> list[Step]:
 
 
 def _destroy(
-    provisioner: Provisioner, planned: Collection[str], place: Place, record: Record, side: Side, story: Story
+    project: Project,
+    provisioner: Provisioner,
+    planned: Collection[str],
+    place: Place,
+    record: Record,
+    side: Side,
+    story: Story,
 ) -> list[str]:
     """Take away what is in AWS, access first. Returns what is there all the same."""
     aws, names = place.aws, place.names
@@ -136,6 +179,9 @@ def _destroy(
         if buckets.exists(aws, record.bucket, names.account):
             buckets.empty(aws, record.bucket)
             buckets.delete(aws, record.bucket)
+        remove_roles(place)
+        if kept := remove_provider(place, project):
+            story.note(kept)
         provision.remove_state(place)
         left = [f"the IAM user {user}" for user in people.users_on_path(aws, names.iam_path)]
         if buckets.exists(aws, record.bucket, names.account):

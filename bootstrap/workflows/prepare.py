@@ -15,8 +15,9 @@ from bootstrap.core.plan import Plan, Step, steps_from_terraform
 from bootstrap.core.record import Record
 from bootstrap.core.stream import Stream
 from bootstrap.errors import BootstrapError
+from bootstrap.workflows import github, local, provision
 from bootstrap.workflows import laptop as laptops
-from bootstrap.workflows import local, provision
+from bootstrap.workflows.github import Site
 from bootstrap.workflows.laptop import Laptop
 from bootstrap.workflows.parallel import Side
 from bootstrap.workflows.project import Project
@@ -32,7 +33,8 @@ MlflowState = Literal["unwanted", "new", "stopped", "running"]
 class Found:
     """What was there before anything was started or made.
 
-    `settled`: the last run ended well on this very AWS, so what it made need not be looked for one by one.
+    `settled`: the last run ended well on this very AWS, so what it made need not be looked for one by one. `site` is
+    the environment's place on GitHub, None if nothing is written there.
     """
 
     project: Project
@@ -41,6 +43,7 @@ class Found:
     mlflow: MlflowState
     has_state: bool
     settled: bool
+    site: Site | None = None
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,7 @@ class Prepared:
     streams: dict[str, Stream]
     key: KeyPair | None
     checks: list[Check] | None
+    site: Site | None
 
 
 def find_mlflow(project: Project, place: Place) -> MlflowState:
@@ -78,6 +82,8 @@ def prepare(found: Found, pending: dict[str, Pending], side: Side, story: Story)
     """Wait for the plans in `pending`, look at everything else meanwhile, and put it all into one value."""
     place, laptop = found.place, found.laptop
     record = draft(found.project, place)
+    if found.site is not None:
+        record = replace(record, github=found.site.facts)
     key = laptops.read_key(laptop, record)
     early: Future[list[Check] | None] | None = None
     with story.step("Working out what has to change"):
@@ -92,7 +98,15 @@ def prepare(found: Found, pending: dict[str, Pending], side: Side, story: Story)
             steps += steps_from_terraform(streams[name].changes, {"bucket": record.bucket})
         if not key_works:
             steps.append(Step("create", "aws", f"an access key for {CI_MEMBER}, straight into your AWS profile"))
-        steps += side.result(mlflow) + laptops.steps(laptop, record, key_works)
+        at_mlflow = side.result(mlflow)
+        steps += at_mlflow + laptops.steps(laptop, record, key_works)
+        if found.site is not None:
+            if note := github.scope_note(found.site):
+                story.note(note)
+            # Whatever is done at MLflow, it may end in a new password.
+            password = None if at_mlflow else laptops.read_password(laptop, record)
+            want = github.wanted(found.project, place, record, found.site, key if key_works else None, password)
+            steps += github.steps(found.site, want)
         checks = side.result(early) if early is not None and not steps else None
     return Prepared(
         plan=Plan(tuple(steps)),
@@ -103,6 +117,7 @@ def prepare(found: Found, pending: dict[str, Pending], side: Side, story: Story)
         streams=streams,
         key=key if key_works else None,
         checks=checks,
+        site=found.site,
     )
 
 
@@ -136,6 +151,7 @@ def draft(project: Project, place: Place) -> Record:
         dvc_repository=before.dvc_repository,
         dvc_default_before=before.dvc_default_before,
         dvc_autostage_before=before.dvc_autostage_before,
+        github=before.github,
     )
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from bootstrap.adapters.terraform_folder import RootFolder
 from bootstrap.adapters.terraform_install import find_terraform
 from bootstrap.adapters.terraform_mirror import find_mirror, platform_tag, search_places, wanted
 from bootstrap.assets import INFRA
+from bootstrap.core.github import Trust
 from bootstrap.core.membership import Membership
 from bootstrap.core.names import CI_MEMBER, STATE, Names
 from bootstrap.core.spec import Spec
@@ -77,6 +78,11 @@ class Provisioner:
         finally:
             root.plan_file.unlink(missing_ok=True)
 
+    def forget(self, name: str, address: str) -> None:
+        """Take a resource out of a root's state, and leave the resource as it is."""
+        self.init(name)
+        self.terraform.forget(self.root(name).path, address)
+
     def apply_members(
         self, planned: Callable[[Stream], None], progress: Callable[[str], None], *, only: Sequence[str] = ()
     ) -> Stream:
@@ -128,9 +134,13 @@ def prepare(
     run: Run | None = None,
     *,
     membership: Membership,
+    trust: Trust | None = None,
     folder: str = "infra",
 ) -> Provisioner:
-    """Lay out the roots for one environment with these members and write their inputs."""
+    """Lay out the roots for one environment with these members and write their inputs.
+
+    `trust` is None if no workflows on GitHub are let in.
+    """
     env = place.names.env
     extra: dict[str, str] = {}
     if tools.mirror is None:
@@ -150,12 +160,14 @@ def prepare(
     base = project.env_folder(env) / folder
     configuration = terraform_folder.lay_out(INFRA, base)
     provisioner = Provisioner(terraform, base, configuration, place)
-    for name, variables in inputs(project.spec, place, membership).items():
+    for name, variables in inputs(project.spec, place, membership, trust).items():
         provisioner.root(name).write_variables(variables)
     return provisioner
 
 
-def inputs(spec: Spec, place: Place, membership: Membership) -> dict[str, dict[str, object]]:
+def inputs(
+    spec: Spec, place: Place, membership: Membership, trust: Trust | None = None
+) -> dict[str, dict[str, object]]:
     """Return the variables of both roots."""
     names = place.names
     table = spec.environment(names.env)
@@ -187,7 +199,8 @@ def inputs(spec: Spec, place: Place, membership: Membership) -> dict[str, dict[s
         },
     }
     return {
-        "environment": shared | {"storage": {"bucket": names.bucket}},
+        "environment": shared
+        | {"storage": {"bucket": names.bucket}, "github": asdict(trust) if trust is not None else None},
         "members": shared | {"bucket": names.bucket, "members": members},
     }
 
@@ -276,10 +289,11 @@ def adopt_members(provisioner: Provisioner, names: Iterable[str]) -> None:
     provisioner.root("members").write_adoptions(found)
 
 
-def adopt_existing(provisioner: Provisioner, membership: Membership) -> None:
+def adopt_existing(provisioner: Provisioner, membership: Membership, more: Mapping[str, str]) -> None:
     """Let Terraform take over what is there but may be missing in its state, as after a kill.
 
-    Raises BootstrapError if something of another's has our name.
+    `more` is what else there is of the environment: address → id. Raises BootstrapError if something of another's has
+    our name.
     """
     place = provisioner.place
     names = place.names
@@ -295,7 +309,7 @@ def adopt_existing(provisioner: Provisioner, membership: Membership) -> None:
                 "`project` in bootstrap.toml.",
             )
         bucket = {"module.storage.aws_s3_bucket.this": names.bucket}
-    provisioner.root("environment").write_adoptions(bucket)
+    provisioner.root("environment").write_adoptions({**bucket, **more})
     # Users have one name space whatever their path: one elsewhere would make Terraform fail without saying why.
     people.user_exists(place.aws, names.iam_user(CI_MEMBER), names.iam_path)
     adopt_members(provisioner, [CI_MEMBER, *membership.members])

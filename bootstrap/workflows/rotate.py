@@ -14,10 +14,11 @@ from functools import partial
 
 from bootstrap.adapters.aws import people
 from bootstrap.adapters.aws.people import KeyInfo
+from bootstrap.adapters.aws.session import KeyPair
 from bootstrap.core.membership import Member
 from bootstrap.core.names import CI_MEMBER
-from bootstrap.errors import BootstrapError, Declined
-from bootstrap.workflows import handover
+from bootstrap.errors import BootstrapError, Declined, GitHubFailed, Unfinished
+from bootstrap.workflows import github, handover
 from bootstrap.workflows import laptop as laptops
 from bootstrap.workflows.counter import Counter, open_counter
 from bootstrap.workflows.handover import CodesFile, Desk, Made, SealFor, Tell
@@ -126,6 +127,11 @@ def _look(counter: Counter, name: str) -> Due:
         handed = counter.registry.membership.members[name].handover
         claimed, retiring = ({handed.key_id}, handed.retiring) if handed else (set(), ())
     mine = [key for key in keys if key.id in claimed]
+    if name == CI_MEMBER and mine and _is_on_github(counter) and any(key.created < mine[-1].created for key in keys):
+        raise BootstrapError(
+            "The last `rotate` could not give the new key of `ci` to GitHub, and left the old one alive for it.",
+            hint=f"First: bootstrap github sync --env {record.env}",
+        )
     for key in keys:
         if key.id not in claimed.union(retiring):
             _delete_if_never_used(counter, user, key)
@@ -170,8 +176,33 @@ def _renew_ci(counter: Counter, due: Due) -> None:
     key = people.mint_key(counter.place.aws, user)
     people.wait_until_accepted(counter.place.aws.with_key(key), user)
     laptops.write_profile(laptop, counter.record, key)
+    if _is_on_github(counter):
+        _give_to_github(counter, key)
     for old in due.retiring:
         _end(counter, user, old)
+
+
+def _is_on_github(counter: Counter) -> bool:
+    """Tell whether workflows on GitHub use the key of `ci`."""
+    project = counter.project
+    if not github.is_wanted(project) or project.spec.github.auth != "keys":
+        return False
+    return not github.is_rehearsal(project, counter.record.target)
+
+
+def _give_to_github(counter: Counter, key: KeyPair) -> None:
+    """Put the new key where workflows take it from, while the old one still works. Raises Unfinished if it cannot."""
+    project, record = counter.project, counter.record
+    try:
+        site = github.look(project, record.env)
+        password = laptops.read_password(laptops.look_around(project), record)
+        want = github.wanted(project, counter.place, record, site, key, password)
+        github.sync(site, want, replace_foreign=False, progress=lambda _: None)
+    except GitHubFailed as error:
+        raise Unfinished(
+            f"The new key of `ci` is in the profile, but not on GitHub; the old one was left alive. {error.message}",
+            hint=f"{error.hint}\nThen, which also ends the old key: bootstrap github sync --env {record.env}",
+        ) from error
 
 
 def _retire(counter: Counter, name: str) -> None:

@@ -23,9 +23,10 @@ from bootstrap.core.names import CI_MEMBER, profile
 from bootstrap.core.plan import Plan, in_words
 from bootstrap.core.record import Record, Target
 from bootstrap.core.roster import parse_roster
-from bootstrap.errors import BootstrapError, ConfigError, Declined, NotSupportedYet, TerraformFailed
+from bootstrap.errors import BootstrapError, ConfigError, Declined, GitHubFailed, NotSupportedYet, TerraformFailed
+from bootstrap.workflows import github, local, provision
 from bootstrap.workflows import laptop as laptops
-from bootstrap.workflows import local, provision
+from bootstrap.workflows.github_entry import begin_to_look, enter_github, spare_provider
 from bootstrap.workflows.guard import guarded
 from bootstrap.workflows.laptop import Laptop
 from bootstrap.workflows.mlflow_access import administrator
@@ -56,12 +57,13 @@ _PREVIEW = "preview"
 
 @dataclass(frozen=True)
 class Outcome:
-    """What an `up` did. `changed` is False if there was nothing to do."""
+    """What an `up` did. `changed` is False if there was nothing to do; `unfinished` says why GitHub is not done."""
 
     record: Record
     plan: Plan
     checks: list[Check]
     changed: bool
+    unfinished: GitHubFailed | None = None
 
 
 def preview(project: Project, request: Request, story: Story) -> Plan:
@@ -78,17 +80,23 @@ def preview(project: Project, request: Request, story: Story) -> Plan:
         Side(jobs, story) as side,
         _borrowed_place(project, request, story) as place,
     ):
+        looking = begin_to_look(project, request.env, request.target, side)
         laptop = _look_again(project)
         has_state = buckets.exists(place.aws, place.names.state_bucket, place.names.account)
         folder = "infra" if has_state else _PREVIEW
         try:
             membership = open_registry(project, place, story).membership if has_state else Membership()
-            provisioner = provision.prepare(project, place, tools, jobs, run, membership=membership, folder=folder)
+            entry = enter_github(project, place, side.result(looking) if looking else None)
+            if entry.problem is not None:
+                story.note(f"Nothing can be said of GitHub: {entry.problem.message}")
+            provisioner = provision.prepare(
+                project, place, tools, jobs, run, membership=membership, trust=entry.trust, folder=folder
+            )
             if has_state:
                 provision.clear_stale_locks(place, run, story)
-            provision.adopt_existing(provisioner, membership)
+            provision.adopt_existing(provisioner, membership, entry.adopted)
             mlflow = find_mlflow(project, place)
-            found = Found(project, place, laptop, mlflow, has_state=has_state, settled=False)
+            found = Found(project, place, laptop, mlflow, has_state=has_state, settled=False, site=entry.site)
             pending = provision.plan_all(provisioner, side, local_state=not has_state)
             return prepare(found, pending, side, story).plan
         finally:
@@ -111,20 +119,25 @@ def up(project: Project, request: Request, story: Story, confirm: Confirm, *, su
         Side(jobs, story) as side,
     ):
         side.start(warm_up)
+        looking = begin_to_look(project, request.env, request.target, side)
         laptop = _look_again(project)
         place = open_place(project, request.env, request.target, request.profile, story)
         settled = run.interrupted_since is None and _is_settled(project, place)
         made_state = not settled and _ensure_state(project, place, story)
         mlflow = find_mlflow(project, place)
-        found = Found(project, place, laptop, mlflow, has_state=not made_state, settled=settled)
         if sure and mlflow != "unwanted":
             side.start(partial(_start_mlflow, project, place))
         membership = Membership() if made_state else open_registry(project, place, story).membership
         _tell_of_roster(project, membership, request.env, story)
-        provisioner = provision.prepare(project, place, tools, jobs, run, membership=membership)
+        entry = enter_github(project, place, side.result(looking) if looking else None)
+        settled = settled and not entry.is_new
+        found = Found(project, place, laptop, mlflow, has_state=not made_state, settled=settled, site=entry.site)
+        provisioner = provision.prepare(project, place, tools, jobs, run, membership=membership, trust=entry.trust)
         if not settled:
             provision.clear_stale_locks(place, run, story)
-            provision.adopt_existing(provisioner, membership)
+            provision.adopt_existing(provisioner, membership, entry.adopted)
+            if entry.trust is None and not made_state:
+                spare_provider(provisioner, place, project)
             if sure:
                 project.save(draft(project, place))
         # Where most likely nothing changes, a plan by itself is the shorter way to find that out.
@@ -132,12 +145,33 @@ def up(project: Project, request: Request, story: Story, confirm: Confirm, *, su
         with _careful_next_time(project, request.env):
             prepared = prepare(found, begin(provisioner, side), side, story)
             if prepared.plan.is_empty:
-                return _leave_as_is(project, provisioner, prepared, side, story)
+                outcome = _leave_as_is(project, provisioner, prepared, side, story)
+                return replace(outcome, unfinished=entry.problem)
             if sure:
                 confirm(prepared.plan)
             else:
                 _ask(project, prepared, confirm, made_state=made_state)
-            return _carry_out(project, provisioner, prepared, side, story)
+            outcome = _carry_out(project, provisioner, prepared, side, story)
+        problem = entry.problem
+        if prepared.site is not None:
+            problem = _write_to_github(project, prepared, outcome.record, story)
+        return replace(outcome, unfinished=problem)
+
+
+def _write_to_github(project: Project, prepared: Prepared, record: Record, story: Story) -> GitHubFailed | None:
+    """Write what was planned for GitHub; returns what stopped it. It comes last: all else stands without it."""
+    site = prepared.site
+    if site is None:
+        return None
+    laptop = laptops.look_around(project)
+    key, password = laptops.read_key(laptop, record), laptops.read_password(laptop, record)
+    want = github.wanted(project, prepared.place, record, site, key, password)
+    try:
+        with story.step(f"Writing to {site.repository.name} on GitHub") as step:
+            github.sync(site, want, replace_foreign=False, progress=step.detail)
+    except GitHubFailed as error:
+        return error
+    return None
 
 
 def _leave_as_is(project: Project, provisioner: Provisioner, prepared: Prepared, side: Side, story: Story) -> Outcome:
@@ -201,8 +235,8 @@ def _before_anything(project: Project, request: Request, story: Story) -> Tools:
     if env.expires is not None and env.expires < date.today():
         where = project.spec.where("environments", env.name, "expires")
         story.note(f"{where}: '{env.name}' expired on {env.expires.isoformat()}.")
-    if project.spec.github.repository is not None:
-        story.note(f"{project.spec.where('github', 'repository')}: writing to GitHub is not supported yet.")
+    if github.is_wanted(project) and github.is_rehearsal(project, request.target):
+        story.note("GitHub is left alone: its workflows could not reach this laptop.")
     laptop = laptops.look_around(project)
     owner = f"{project.spec.project}/{env.name}"
     laptops.check(laptop, profile(project.spec.project, env.name), owner, env.name)

@@ -35,3 +35,20 @@ module "storage" {
   tls_only        = var.conditional_denies && !local.local_target
   expiry_rules    = !local.local_target
 }
+
+module "github_oidc" {
+  source = "../modules/github_oidc"
+  count  = var.github.role_name == "" ? 0 : 1
+
+  role_name    = var.github.role_name
+  path         = coalesce(var.github.path, "/${var.environment.project}/${var.environment.name}/")
+  issuer       = var.github.issuer
+  provider_arn = var.github.provider_arn
+  subjects     = var.github.subjects
+
+  bucket             = var.storage.bucket
+  account_id         = var.account_id
+  partition          = var.partition
+  expires            = var.environment.expires
+  conditional_denies = var.conditional_denies && !local.local_target
+}

@@ -101,3 +101,28 @@ variable "storage" {
   })
   nullable = false
 }
+
+variable "github" {
+  description = <<-EOT
+    The repository whose workflows reach this environment without a stored key. Null or left out: none.
+    role_name: name of the IAM role that they take on, unique in the account.
+    path: the role's IAM path. Default: the environment's, /<project>/<env>/.
+    issuer: who signs their tokens, without https://; on GitHub Enterprise Server HOST/_services/token.
+    provider_arn: the issuer's identity provider, if the account has one that is not this environment's own. Empty: one is made.
+    subjects: the subjects of the tokens that may take the role on, each written out: 1 to 4.
+  EOT
+  type = object({
+    role_name    = optional(string, "")
+    path         = optional(string, "")
+    issuer       = optional(string, "token.actions.githubusercontent.com")
+    provider_arn = optional(string, "")
+    subjects     = optional(set(string), [])
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = var.github.role_name != "" || (length(var.github.subjects) == 0 && var.github.path == "" && var.github.provider_arn == "")
+    error_message = "github.role_name is missing."
+  }
+}

@@ -24,7 +24,7 @@ COMMAND = Path(sys.executable).with_name("bootstrap")
 ACCOUNT = "123456789012"
 REGION = "us-east-1"
 
-_THEIRS = ("AWS_", "BOOTSTRAP_", "DVC_", "GIT_", "MLFLOW_", "MOTO_", "TF_", "XDG_")
+_THEIRS = ("AWS_", "BOOTSTRAP_", "DVC_", "GH_", "GITHUB_", "GIT_", "MLFLOW_", "MOTO_", "TF_", "XDG_")
 # How a developer tells the command where Terraform and its provider are: that stays.
 _KEPT = ("BOOTSTRAP_TERRAFORM", "BOOTSTRAP_TERRAFORM_RELEASES", "BOOTSTRAP_TF_MIRROR")
 # Every process that a test starts has this one in its environment, and so has what that starts.

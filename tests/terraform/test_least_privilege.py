@@ -117,9 +117,10 @@ def policies(
 ) -> Policies:
     """The policy of every case, as the member module renders it in one plan, without AWS."""
     folder = tmp_path_factory.mktemp("rendered")
-    shutil.copytree(
-        INFRA / "modules" / "member", folder / "member", ignore=shutil.ignore_patterns(".terraform*", "tests")
-    )
+    for module in ("member", "access_policy"):
+        shutil.copytree(
+            INFRA / "modules" / module, folder / module, ignore=shutil.ignore_patterns(".terraform*", "tests")
+        )
     root = folder / "root"
     (root / "tests").mkdir(parents=True)
     inputs = {case.label: case.inputs for case in ON_AWS + EMULATED}

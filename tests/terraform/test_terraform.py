@@ -115,8 +115,8 @@ def test_no_access_key_passes_through_terraform() -> None:
 
 def test_the_modules_agree_with_the_names_of_the_layout() -> None:
     storage = sources("modules/storage")
-    member = sources("modules/member")
+    policy = sources("modules/access_policy")
     made = set(re.findall(r'"(\w+)/"', re.search(r"folders\s*=\s*toset\((.*?)\)", storage)[1]))  # type: ignore[index]
-    reached = set(re.findall(r'"(dataset|dvc|members|mlflow)/', member))
+    reached = set(re.findall(r'"(dataset|dvc|members|mlflow)/', policy))
     assert made == {"dataset", "dvc", "members", "mlflow"}
     assert reached == made - {"mlflow"}

@@ -94,3 +94,70 @@ run "expiry_outside_the_calendar_is_refused" {
 
   expect_failures = [var.environment]
 }
+
+run "no_repository_no_role" {
+  command = plan
+
+  assert {
+    condition     = length(module.github_oidc) == 0 && output.github_role_arn == null
+    error_message = "Without a repository nothing is made for GitHub."
+  }
+}
+
+run "null_is_no_repository" {
+  command = plan
+
+  variables {
+    github = null
+  }
+
+  assert {
+    condition     = length(module.github_oidc) == 0 && output.github_role_arn == null
+    error_message = "Null says the same as nothing."
+  }
+}
+
+run "repository_gets_a_role" {
+  variables {
+    environment = { project = "course", name = "stag", expires = "2028-02-28" }
+    github = {
+      role_name = "course.stag.github"
+      subjects  = ["repo:ana/course:environment:stag", "repo:ana@1001/course@2002:environment:stag"]
+    }
+  }
+
+  assert {
+    condition     = output.github_role_arn == module.github_oidc[0].role_arn && output.github_role_arn != ""
+    error_message = "The role's ARN comes out."
+  }
+
+  assert {
+    condition     = strcontains(module.github_oidc[0].policy, "2028-02-29T00:00:00Z") && strcontains(module.github_oidc[0].policy, "aws:SecureTransport")
+    error_message = "The role ends with the environment, and takes TLS only."
+  }
+}
+
+run "local_role_has_no_conditional_deny" {
+  command = plan
+
+  variables {
+    target      = "local"
+    environment = { project = "course", name = "stag", expires = "2028-02-28" }
+    github      = { role_name = "course.stag.github", subjects = ["repo:ana/course:ref:refs/heads/stag"] }
+  }
+
+  assert {
+    condition     = !strcontains(module.github_oidc[0].policy, "Deny")
+    error_message = "The emulator takes every condition as met and would refuse everything."
+  }
+}
+
+run "subjects_without_a_role_are_refused" {
+  command = plan
+
+  variables {
+    github = { subjects = ["repo:ana/course:environment:stag"] }
+  }
+
+  expect_failures = [var.github]
+}

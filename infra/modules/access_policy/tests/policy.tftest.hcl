@@ -1,7 +1,5 @@
 # The table of who may do what, written out. Each comparison is for equality: one right too many fails as one too few does.
 
-mock_provider "aws" {}
-
 variables {
   name       = "anna"
   user_name  = "course.stag.anna"
@@ -18,7 +16,7 @@ run "student" {
 
   assert {
     condition = toset(flatten([
-      for s in jsondecode(output.policy).Statement : [for pair in setproduct(flatten([s.Action]), flatten([s.Resource])) : join(" ", pair)] if s.Effect == "Allow"
+      for s in jsondecode(output.json).Statement : [for pair in setproduct(flatten([s.Action]), flatten([s.Resource])) : join(" ", pair)] if s.Effect == "Allow"
       ])) == toset([
       "s3:GetObject arn:aws:s3:::course--stag--123456789012/dataset/*",
       "s3:GetObject arn:aws:s3:::course--stag--123456789012/dvc/red/*",
@@ -38,7 +36,7 @@ run "student" {
 
   assert {
     condition = [
-      for s in jsondecode(output.policy).Statement : s.Condition if s.Action == "s3:ListBucket"
+      for s in jsondecode(output.json).Statement : s.Condition if s.Action == "s3:ListBucket"
       ] == [
       { StringLike = { "s3:prefix" = ["dataset/*", "dvc/red/*", "members/anna/*"] } },
       { StringEquals = { "s3:prefix" = "", "s3:delimiter" = "/" } },
@@ -47,7 +45,7 @@ run "student" {
   }
 
   assert {
-    condition     = !can(regex("mlflow|dvc/\\*|members/\\*", output.policy))
+    condition     = !can(regex("mlflow|dvc/\\*|members/\\*", output.json))
     error_message = "Neither mlflow/ nor anybody else's place is named."
   }
 }
@@ -61,7 +59,7 @@ run "student_who_may_collect_garbage" {
 
   assert {
     condition = [
-      for s in jsondecode(output.policy).Statement : s.Resource if contains(flatten([s.Action]), "s3:DeleteObject")
+      for s in jsondecode(output.json).Statement : s.Resource if contains(flatten([s.Action]), "s3:DeleteObject")
       ] == [
       ["arn:aws:s3:::course--stag--123456789012/dvc/red/*"],
       ["arn:aws:s3:::course--stag--123456789012/members/anna/*"],
@@ -82,7 +80,7 @@ run "instructor" {
 
   assert {
     condition = toset(flatten([
-      for s in jsondecode(output.policy).Statement : [for pair in setproduct(flatten([s.Action]), flatten([s.Resource])) : join(" ", pair)] if s.Effect == "Allow"
+      for s in jsondecode(output.json).Statement : [for pair in setproduct(flatten([s.Action]), flatten([s.Resource])) : join(" ", pair)] if s.Effect == "Allow"
       ])) == toset([
       "s3:GetObject arn:aws:s3:::course--stag--123456789012/dataset/*",
       "s3:PutObject arn:aws:s3:::course--stag--123456789012/dataset/*",
@@ -107,7 +105,7 @@ run "instructor" {
 
   assert {
     condition = [
-      for s in jsondecode(output.policy).Statement : s.Condition if s.Action == "s3:ListBucket"
+      for s in jsondecode(output.json).Statement : s.Condition if s.Action == "s3:ListBucket"
       ] == [
       { StringLike = { "s3:prefix" = ["dataset/*", "dvc/*", "members/*"] } },
       { StringEquals = { "s3:prefix" = "", "s3:delimiter" = "/" } },
@@ -116,7 +114,7 @@ run "instructor" {
   }
 
   assert {
-    condition     = !strcontains(output.policy, "mlflow")
+    condition     = !strcontains(output.json, "mlflow")
     error_message = "mlflow/ is the server's alone."
   }
 }
@@ -133,7 +131,7 @@ run "ci" {
 
   assert {
     condition = toset(flatten([
-      for s in jsondecode(output.policy).Statement : [for pair in setproduct(flatten([s.Action]), flatten([s.Resource])) : join(" ", pair)] if s.Effect == "Allow"
+      for s in jsondecode(output.json).Statement : [for pair in setproduct(flatten([s.Action]), flatten([s.Resource])) : join(" ", pair)] if s.Effect == "Allow"
       ])) == toset([
       "s3:GetObject arn:aws:s3:::course--stag--123456789012/dataset/*",
       "s3:GetObject arn:aws:s3:::course--stag--123456789012/dvc/*",
@@ -147,7 +145,7 @@ run "ci" {
 
   assert {
     condition = [
-      for s in jsondecode(output.policy).Statement : s.Condition if s.Action == "s3:ListBucket"
+      for s in jsondecode(output.json).Statement : s.Condition if s.Action == "s3:ListBucket"
       ] == [
       { StringLike = { "s3:prefix" = ["dataset/*", "dvc/*"] } },
       { StringEquals = { "s3:prefix" = "", "s3:delimiter" = "/" } },
@@ -156,7 +154,7 @@ run "ci" {
   }
 
   assert {
-    condition     = !can(regex("iam:|members/|mlflow", output.policy))
+    condition     = !can(regex("iam:|members/|mlflow", output.json))
     error_message = "ci knows nothing of IAM, members' folders or mlflow/."
   }
 }
@@ -170,7 +168,7 @@ run "only_tls_and_only_until_the_last_day_is_over" {
 
   assert {
     condition = [
-      for s in jsondecode(output.policy).Statement : s if s.Effect == "Deny"
+      for s in jsondecode(output.json).Statement : s if s.Effect == "Deny"
       ] == [
       { Sid = "TlsOnly", Effect = "Deny", Action = "*", Resource = "*", Condition = { Bool = { "aws:SecureTransport" = "false" } } },
       # A leap year: the day after is the 29th.
@@ -184,7 +182,7 @@ run "no_end_without_a_date" {
   command = plan
 
   assert {
-    condition     = [for s in jsondecode(output.policy).Statement : s.Sid if s.Effect == "Deny"] == ["TlsOnly"]
+    condition     = [for s in jsondecode(output.json).Statement : s.Sid if s.Effect == "Deny"] == ["TlsOnly"]
     error_message = "Without `expires` access has no end, and TLS is still required."
   }
 }
@@ -198,7 +196,7 @@ run "emulator_gets_no_conditional_deny" {
   }
 
   assert {
-    condition     = alltrue([for s in jsondecode(output.policy).Statement : s.Effect == "Allow"])
+    condition     = alltrue([for s in jsondecode(output.json).Statement : s.Effect == "Allow"])
     error_message = "Where every condition counts as met, a conditional Deny would shut the member out."
   }
 }
@@ -218,8 +216,8 @@ run "longest_student_fits" {
   }
 
   assert {
-    condition     = length(replace(output.policy, "/\\s/", "")) <= 2048
-    error_message = "IAM gives a user's inline policies 2048 characters; this one has ${length(output.policy)}."
+    condition     = length(replace(output.json, "/\\s/", "")) <= 2048
+    error_message = "IAM gives a user's inline policies 2048 characters; this one has ${length(output.json)}."
   }
 }
 
@@ -238,8 +236,8 @@ run "longest_instructor_fits" {
   }
 
   assert {
-    condition     = length(replace(output.policy, "/\\s/", "")) <= 2048
-    error_message = "IAM gives a user's inline policies 2048 characters; this one has ${length(output.policy)}."
+    condition     = length(replace(output.json, "/\\s/", "")) <= 2048
+    error_message = "IAM gives a user's inline policies 2048 characters; this one has ${length(output.json)}."
   }
 }
 
@@ -251,7 +249,7 @@ run "arns_follow_the_partition" {
   }
 
   assert {
-    condition     = alltrue([for s in jsondecode(output.policy).Statement : alltrue([for arn in flatten([s.Resource]) : startswith(arn, "arn:aws-cn:")]) if s.Effect == "Allow"])
+    condition     = alltrue([for s in jsondecode(output.json).Statement : alltrue([for arn in flatten([s.Resource]) : startswith(arn, "arn:aws-cn:")]) if s.Effect == "Allow"])
     error_message = "Every ARN is of the partition asked for."
   }
 }

@@ -1,0 +1,190 @@
+"""`bootstrap github sync|status|remove`: GitHub by itself, for an environment that is up, or that is gone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+from bootstrap.adapters.aws import identity_provider, people
+from bootstrap.adapters.aws.session import KeyPair
+from bootstrap.core.github import MARKER, Change, Wanted, compare, prefixed
+from bootstrap.core.names import CI_MEMBER
+from bootstrap.core.plan import Plan, Step
+from bootstrap.core.record import Record
+from bootstrap.errors import BootstrapError, Declined
+from bootstrap.workflows import github
+from bootstrap.workflows import laptop as laptops
+from bootstrap.workflows.counter import reach_people
+from bootstrap.workflows.github import Site
+from bootstrap.workflows.guard import guarded
+from bootstrap.workflows.project import Project
+from bootstrap.workflows.story import Story
+from bootstrap.workflows.target import Place
+
+Confirm = Callable[[Plan], bool]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One thing that should be on GitHub, or should not. `state`: ok, missing, differs, stale or leftover."""
+
+    kind: str
+    name: str
+    state: str
+    why: str = ""
+
+    def as_dict(self) -> dict[str, str]:
+        """Return it for `--json`."""
+        return {"kind": self.kind, "name": self.name, "state": self.state, "why": self.why}
+
+
+@dataclass(frozen=True)
+class Told:
+    """What `status` found: the repository, where in it settings go, and each of them."""
+
+    repository: str
+    scope: str
+    auth: str
+    rows: list[Row]
+
+
+@dataclass(frozen=True)
+class _Desk:
+    site: Site
+    want: Wanted
+    place: Place
+    record: Record
+    key: KeyPair | None
+
+
+def finish(env: str) -> str:
+    """Return the one command that finishes what GitHub did not let us do."""
+    return f"Then: bootstrap github sync --env {env}"
+
+
+def sync(
+    project: Project, env: str, profile: str | None, story: Story, confirm: Confirm, *, replace_foreign: bool
+) -> list[Change]:
+    """Make GitHub have what the environment needs. Raises Declined on a no, GitHubFailed, BootstrapError."""
+    record = project.require_record(env)
+    project = project.as_recorded(record)
+    with guarded(project.env_folder(env), env, "github sync", story), _open(project, env, profile, story) as desk:
+        site = desk.site
+        todo = github.steps(site, desk.want)
+        if todo:
+            if not confirm(Plan(tuple(todo))):
+                raise Declined("Nothing was changed.")
+            with story.step(f"Writing to {site.repository.name} on GitHub") as step:
+                project.save(replace(desk.record, github=site.facts))
+                changes = github.sync(site, desk.want, replace_foreign=replace_foreign, progress=step.detail)
+        else:
+            changes = []
+        if site.auth == "keys":
+            marker = site.found.marker(env, site.scope)
+            retire_key(desk.place, (marker.key or marker.replaced) if marker else None, desk.key)
+        return changes
+
+
+def retire_key(place: Place, held: str | None, key: KeyPair | None) -> None:
+    """End the key of `ci` that GitHub held until now, if it holds another: a `rotate` may have had to leave it."""
+    if held is None or key is None or held == key.id:
+        return
+    user = place.names.iam_user(CI_MEMBER)
+    if held in {one.id for one in people.key_ids(place.aws, user)}:
+        people.set_key_active(place.aws, user, held, active=False)
+        people.delete_key(place.aws, user, held)
+
+
+def status(project: Project, env: str, profile: str | None, story: Story) -> Told:
+    """Compare what is on GitHub with what should be there; changes nothing."""
+    record = project.require_record(env)
+    project = project.as_recorded(record)
+    with _open(project, env, profile, story) as desk:
+        site, want = desk.site, desk.want
+        return Told(site.repository.name, site.scope, site.auth, list(_rows(site, want)))
+
+
+def remove(project: Project, env: str, story: Story, confirm: Confirm) -> list[str]:
+    """Delete exactly what `sync` wrote; works for an environment that is gone, too. Returns it in words."""
+    project.spec.environment(env)
+    hub = github.connect(project)
+    repository = hub.look()
+    ours = github.what_is_ours(hub, repository, env)
+    if not ours:
+        return []
+    if not confirm(Plan(tuple(Step("delete", "github", what) for what in ours))):
+        raise Declined("Nothing was removed.")
+    with story.step(f"Removing from {repository.name} on GitHub"):
+        return github.remove(hub, repository, env)
+
+
+@contextmanager
+def _open(project: Project, env: str, profile: str | None, story: Story) -> Iterator[_Desk]:
+    record = project.require_record(env)
+    if github.is_wanted(project):
+        github.refuse_rehearsal(project, record)
+    with story.step("Looking at GitHub"):
+        site = github.look(project, env)
+        if note := github.scope_note(site):
+            story.note(note)
+        place = reach_people(project, record, profile, story)
+        laptop = laptops.look_around(project)
+        key, password = laptops.read_key(laptop, record), laptops.read_password(laptop, record)
+        _require_what_it_needs(project, place, record, key, password)
+        want = github.wanted(project, place, record, site, key, password)
+    yield _Desk(site, want, place, record, key)
+
+
+def _require_what_it_needs(
+    project: Project, place: Place, record: Record, key: KeyPair | None, password: str | None
+) -> None:
+    """Raise BootstrapError if what GitHub is to get is not there, or not on this machine."""
+    local_option = " --local" if record.target == "local" else ""
+    up = f"bootstrap up --env {record.env}{local_option}"
+    if project.spec.github.auth == "oidc":
+        if place.names.github_role not in identity_provider.roles_on_path(place.aws, place.names.iam_path):
+            raise BootstrapError(
+                f"'{record.env}' has no role for workflows on GitHub yet.", hint=f"`{up}` makes it, and does this too."
+            )
+    elif key is None:
+        raise BootstrapError(
+            f"The key of `ci` is not in the profile {record.aws_profile} of this machine.",
+            hint="Run this where the environment was brought up.",
+        )
+    if record.mlflow_tracking_uri and password is None:
+        raise BootstrapError(
+            "The MLflow password of `ci` is not in .env here.", hint=f"Run this where the environment is up, or: {up}"
+        )
+
+
+def _rows(site: Site, want: Wanted) -> Iterator[Row]:
+    changes: dict[tuple[str, str], Change] = {(one.kind, one.name): one for one in compare(want, site.found)}
+    if want.scope == "environment":
+        expected = [("environment", want.env), ("branch", want.branch)]
+        if want.reviewers:
+            changed = next((name for kind, name in changes if kind == "reviewers"), None)
+            expected.append(("reviewers", changed or ", ".join(want.reviewers)))
+    else:
+        expected = []
+    expected += [("variable", want.name(name)) for name in want.variables]
+    expected += [("secret", name) for name in want.secrets()]
+    for kind, name in expected:
+        change = changes.pop((kind, name), None)
+        if change is None:
+            yield Row(kind, name, "ok")
+        elif change.action == "create":
+            yield Row(kind, name, "missing")
+        else:
+            yield Row(kind, name, "stale" if kind == "secret" else "differs", change.why)
+    for left in changes.values():
+        yield Row(left.kind, left.name, "leftover", left.why)
+    there = site.found.environment
+    if there is not None and there.policy == "custom":
+        for branch in there.branches:
+            if branch != want.branch:
+                yield Row("branch", branch, "leftover", "may use the environment too; not from here")
+    ours = {*want.marker().names, prefixed(MARKER, want.env, want.scope)}
+    others = {*site.found.variables, *site.found.secrets} - ours - {left.name for left in changes.values()}
+    for name in sorted(others) if want.scope == "environment" else ():
+        yield Row("secret" if name in site.found.secrets else "variable", name, "ok", "not from here; left alone")
