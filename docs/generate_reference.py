@@ -25,16 +25,19 @@ from bootstrap.commands.access import DIFFERS
 from bootstrap.commands.join import CODE_VARIABLE
 from bootstrap.commands.plan import CHANGES
 from bootstrap.core.access import Cell
+from bootstrap.core.github import Change
 from bootstrap.core.invite import Invite
 from bootstrap.core.membership import Difference, Member
 from bootstrap.core.plan import Plan, Step
 from bootstrap.core.record import Record
 from bootstrap.core.scaffold import Write
 from bootstrap.core.spec import Spec
-from bootstrap.errors import BootstrapError, UsageError
+from bootstrap.core.workflow_files import WorkflowFile
+from bootstrap.errors import BootstrapError, Unfinished, UsageError
 from bootstrap.workflows import offboard, onboard
 from bootstrap.workflows.access import Tried
 from bootstrap.workflows.down import Gone
+from bootstrap.workflows.github_desk import Row, Told
 from bootstrap.workflows.join import Joined
 from bootstrap.workflows.leave import Left
 from bootstrap.workflows.local_servers import ServerStatus
@@ -46,6 +49,7 @@ from bootstrap.workflows.status import EnvironmentStatus
 from bootstrap.workflows.unlock import HeldLock
 from bootstrap.workflows.up import Outcome
 from bootstrap.workflows.verify import Check
+from bootstrap.workflows.workflow_files import Workflows
 
 PAGE = Path(__file__).with_name("reference.md")
 # The same on every terminal, whatever its size.
@@ -71,7 +75,8 @@ _EXIT_CODES = (
     (BootstrapError.exit_code, "something to mend: the message says what, and the next step; or you answered no"),
     (UsageError.exit_code, "wrong usage: an unknown command or option, or a question that nobody is there to answer"),
     (CHANGES, "`plan` only: something would change"),
-    (DIFFERS, "`access` only: something is allowed or refused that should not be"),
+    (DIFFERS, "`access`: something is allowed or refused that should not be; `github status`: something differs"),
+    (Unfinished.exit_code, "all is done but what is on GitHub; the message has the command that finishes it"),
     (130, "interrupted with Ctrl-C: run the same command again to go on"),
 )
 
@@ -101,7 +106,9 @@ _VARIABLES = {
         "`AWS_CA_BUNDLE`, `AWS_ENDPOINT_URL_IAM`, `AWS_ENDPOINT_URL_STS` and `AWS_IGNORE_CONFIGURED_ENDPOINT_URLS`",
     },
     "Of GitHub": {
-        "`GITHUB_TOKEN`, else `GH_TOKEN`": "with `--to-github`: GitHub then answers more often. None is needed",
+        "`GITHUB_TOKEN`, else `GH_TOKEN`": "the token, if `bootstrap.toml` names a repository; else `gh auth token` is "
+        "asked. With `--to-github` none is needed, but GitHub answers more often with one",
+        "`BOOTSTRAP_SYNC`": "not of your shell: a variable on GitHub, with what `github sync` wrote there",
     },
     "Of Terraform": {
         "`TF_CLI_ARGS…`, `TF_VAR_…`, `TF_WORKSPACE`, `TF_DATA_DIR`, `TF_INPUT`, `TF_LOG_PATH`": "kept away from the "
@@ -253,6 +260,7 @@ _SAMPLES = (
             "checks[].what": "what was tried with the member's own key and login",
             "checks[].expected": "whether it should be allowed",
             "checks[].found": "whether it was",
+            "unfinished": "why what belongs on GitHub is not there; else null",
         },
     ),
     Sample(
@@ -380,6 +388,61 @@ _SAMPLES = (
         },
     ),
     Sample(
+        "github sync --env stag --yes --json",
+        {
+            "bootstrap.workflows.github_desk.sync": [
+                Change("update", "secret", "AWS_ACCESS_KEY_ID", "holds another key")
+            ]
+        },
+        {
+            "changed": "false if there was nothing to do",
+            "changes[].action": "`create`, `update` or `delete`",
+            "changes[].kind": "`environment`, `branch`, `reviewers`, `variable` or `secret`",
+            "changes[].name": "its name on GitHub",
+            "changes[].why": "what was the matter with it; empty if it was not there",
+        },
+    ),
+    Sample(
+        "github status --env stag --json",
+        {
+            "bootstrap.workflows.github_desk.status": Told(
+                "ana-example/my-course", "environment", "oidc", [Row("variable", "AWS_REGION", "ok")]
+            )
+        },
+        {
+            "repository": "owner/name",
+            "scope": "`environment`, or `repository` where GitHub has no environments",
+            "auth": "`oidc` or `keys`",
+            "settings[].kind": "`environment`, `branch`, `reviewers`, `variable` or `secret`",
+            "settings[].name": "its name on GitHub",
+            "settings[].state": "`ok`, `missing`, `differs`, `stale` or `leftover`",
+            "settings[].why": "what is the matter with it; empty if nothing is",
+        },
+    ),
+    Sample(
+        "github remove --env stag --yes --json",
+        {"bootstrap.workflows.github_desk.remove": ["the secret AWS_ACCESS_KEY_ID"]},
+        {"removed": "what was deleted, in words"},
+    ),
+    Sample(
+        "github workflows --json",
+        {
+            "bootstrap.commands.github_workflows.write_workflows": Workflows(
+                _FOLDER, (WorkflowFile(".github/workflows/bootstrap-ci.yml", "", "created"),)
+            )
+        },
+        {
+            "folder": "the git repository's top folder",
+            "files[].path": "the file, seen from there",
+            "files[].what": "`created`, `updated`, `unchanged`, `overwritten`, or `kept` (exit code 1)",
+        },
+    ),
+    Sample(
+        "github collaborators --env stag --yes --json",
+        {"bootstrap.workflows.collaborators.invite_all": ["bia-example: push, invited"]},
+        {"invited": "who got which permission, in words"},
+    ),
+    Sample(
         "status --json",
         {
             "bootstrap.commands.status.status": [
@@ -425,6 +488,7 @@ _SAMPLES = (
             "env": "the environment",
             "removed": "what was taken away, in words",
             "left": "what is there all the same; then the exit code is 1",
+            "unfinished": "why what is on GitHub may still be there; else null",
         },
     ),
     Sample(

@@ -29,7 +29,7 @@ _MOST_WAIT_SECONDS = 60.0
 _PAGE = 100
 _HOW_TO_GRANT = "https://github.com/settings/tokens"
 # What nobody has, to find out whether deleting would be allowed.
-_NOBODYS = "BOOTSTRAP_NOBODYS"
+_NOBODYS = "NOBODYS_OF_BOOTSTRAP"
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class GitHub:
         # A private repository is not even shown to a classic token without it.
         if scopes is not None and "repo" not in {one.strip() for one in scopes.split(",")}:
             raise GitHubFailed(
-                f"The token for {self._host} lacks the scope `repo`: it cannot change the settings of {self.repository}.",
+                f"The token for {self._host} lacks the scope `repo`, which settings of {self.repository} need.",
                 hint=f"Give it that scope, or make one that has it: {_HOW_TO_GRANT}",
             )
         if answer.status == 404:

@@ -42,7 +42,9 @@ def command(force: bool, scope: Scope, config: Path | None, as_json: bool, verbo
     options.say_defaults(project)
     done = write_workflows(project, scope, force=force)
     if as_json:
-        options.print_json({"folder": str(done.folder), "files": {file.path: file.what for file in done.files}})
+        options.print_json(
+            {"folder": str(done.folder), "files": [{"path": one.path, "what": one.what} for one in done.files]}
+        )
     else:
         for file in done.files:
             click.echo(f"{file.what:<12} {done.folder / file.path}")

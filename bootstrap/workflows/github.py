@@ -212,8 +212,8 @@ def scope_note(site: Site) -> str | None:
         return None
     name = site.repository.name
     return (
-        f"{name} is private and its owner on GitHub's free plan, which has no environments there: secrets and variables "
-        f"go to the repository itself, with {prefixed('', site.env, site.scope)} before their names. "
+        f"{name} is private and its owner on GitHub's free plan, which has no environments there: secrets and "
+        f"variables go to the repository itself, with {prefixed('', site.env, site.scope)} before their names. "
         "For workflows that fit: bootstrap github workflows --scope repository"
     )
 
