@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import sys
 from gettext import gettext
 from typing import Any
@@ -94,8 +95,10 @@ def cli() -> None:
 
 def main(argv: list[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 1 something to mend, 2 wrong usage, 3 `plan` saw changes,
-    4 `access` found what should not be, 130 Ctrl-C.
+    4 `access` found what should not be, or `github status` what differs, 5 all is done but what is on GitHub,
+    130 Ctrl-C, 143 or 129 if it was told to end, or its terminal was closed.
     """
+    told = _end_as_after_ctrl_c()
     for stream in (sys.stdout, sys.stderr):
         reconfigure: Any = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
@@ -113,7 +116,7 @@ def main(argv: list[str] | None = None) -> None:
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         click.echo("\nInterrupted. Run the same command again to go on from here.", err=True)
-        sys.exit(130)
+        sys.exit(128 + (told[0] if told else signal.SIGINT))
     except BrokenPipeError:
         # Whoever read our output has gone, as `head` does. https://docs.python.org/3/library/signal.html#note-on-sigpipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -122,6 +125,26 @@ def main(argv: list[str] | None = None) -> None:
         _tell(f"The system would not let this go on: {error}.", "Mend that, then run the same command again.")
         sys.exit(1)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _end_as_after_ctrl_c() -> list[int]:
+    """Tidy up, as after Ctrl-C, when told to end (`kill`) or when the terminal is closed; returns what came."""
+    told: list[int] = []
+
+    def end(number: int, _: object) -> None:
+        told.append(number)
+        if number != signal.SIGTERM:
+            # The terminal is gone, and a message to it would be an error of its own.
+            for stream in (sys.stdout, sys.stderr):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        raise KeyboardInterrupt
+
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)  # Windows has no SIGHUP
+        # `nohup` has it ignored, and means it.
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, end)
+    return told
 
 
 def _tell(message: str, hint: str) -> None:

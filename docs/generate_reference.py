@@ -78,6 +78,7 @@ _EXIT_CODES = (
     (DIFFERS, "`access`: something is allowed or refused that should not be; `github status`: something differs"),
     (Unfinished.exit_code, "all is done but what is on GitHub; the message has the command that finishes it"),
     (130, "interrupted with Ctrl-C: run the same command again to go on"),
+    (143, "told to end, as by `kill`; 129: its terminal was closed. The same as Ctrl-C"),
 )
 
 _VARIABLES = {
@@ -428,7 +429,7 @@ _SAMPLES = (
         "github workflows --json",
         {
             "bootstrap.commands.github_workflows.write_workflows": Workflows(
-                _FOLDER, (WorkflowFile(".github/workflows/bootstrap-ci.yml", "", "created"),)
+                Path("/home/ana/my-course"), (WorkflowFile(".github/workflows/bootstrap-ci.yml", "", "created"),)
             )
         },
         {

@@ -127,6 +127,11 @@ class Project:
         """Return what is remembered of an environment. Raises BootstrapError if it was not brought up here."""
         record = self.record(env)
         if record is None:
+            if mine := next((one for one in self.joined() if one.env == env), None):
+                raise BootstrapError(
+                    f"You have joined '{env}' here as {mine.member}, a {mine.role}; this is for who administers it.",
+                    hint="Run it where it was brought up. Yours are `bootstrap access`, `join` and `leave`.",
+                )
             self.spec.environment(env)
             up = ", ".join(r.env for r in self.recorded())
             raise BootstrapError(

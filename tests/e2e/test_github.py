@@ -49,6 +49,9 @@ def course(tmp_path_factory: pytest.TempPathFactory, hub: GitHubServer, reposito
     with laptop(tmp_path_factory.mktemp("github")) as found:
         found.env["GITHUB_TOKEN"] = hub.token
         configure(found, hub, "oidc")
+        planned = found.bootstrap("plan", "--env", "stag", "--local", code=3)
+        assert "+ the secret MLFLOW_TRACKING_PASSWORD" in planned.out + planned.err
+        assert {request.method for request in hub.requests} == {"GET"}, "looking changes nothing"
         found.bootstrap(*UP)
         yield found
         # Whatever was said or logged in all this, no secret was among it.
@@ -241,6 +244,21 @@ def test_collaborators(course: Course, hub: GitHubServer, repository: Repository
     assert "left out: dora" in told.err
     assert told.out.splitlines() == ["bia-example: push, invited", "prof-example: maintain, invited"]
     assert repository.collaborators["caio-example"] == "admin"
+
+
+def test_no_secret_is_in_a_log_or_a_state(course: Course, repository: Repository) -> None:
+    course.bootstrap("github", "sync", "--env", "stag", "--yes", "-v")
+    assert set(secrets(repository)) >= LOGIN
+    assert len(SECRETS) >= 3, "two keys and a password were seen on the way"
+    # Terraform's logs and inputs, what is remembered, the emulator's log. MLflow keeps its passwords hashed.
+    texts = [path.read_bytes() for path in course.work.rglob("*") if path.is_file()]
+    texts += [
+        course.operator().client("s3").get_object(Bucket=course.state_bucket, Key=key)["Body"].read()
+        for key in course.keys(course.state_bucket)
+    ]
+    assert len(texts) > 20
+    for secret in SECRETS | {course.env["GITHUB_TOKEN"]}:
+        assert not [text for text in texts if secret.encode() in text]
 
 
 def test_down_leaves_nothing_of_ours_and_all_of_theirs(course: Course, repository: Repository) -> None:

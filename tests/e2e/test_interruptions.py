@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import re
+import signal
+import subprocess
 import urllib.request
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -15,7 +18,7 @@ from typing import Any
 import psutil
 import pytest
 
-from .course import Course, Done, ended, events, laptop, wait_for
+from .course import COMMAND, Course, Done, ended, events, laptop, wait_for
 
 pytestmark = pytest.mark.e2e
 
@@ -113,6 +116,33 @@ class TestInterrupted:
             ended(second, 130)
         finally:
             ended(first, 3)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals and terminals as POSIX has them")
+class TestToldToEnd:
+    """`kill`, or a terminal that is closed, while a question waits for its answer."""
+
+    @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+    def test_at_the_question(self, course: Course, number: int, code: int) -> None:
+        import pty
+
+        ours, theirs = pty.openpty()
+        try:
+            argv = [str(COMMAND), "up", "--env", "stag", "--local"]
+            process = subprocess.Popen(
+                argv, cwd=course.folder, env=course.env, stdin=theirs, stdout=theirs, stderr=theirs,
+                start_new_session=True,
+            )  # fmt: skip
+            said = b""
+            while b"Do this?" not in said:
+                said += os.read(ours, 4096)
+            process.send_signal(number)
+            assert process.wait(timeout=60) == code
+        finally:
+            os.close(ours)
+            os.close(theirs)
+        assert course.argv_of_processes() == []
+        assert not course.work.exists()
 
 
 class TestOneAfterTheOther:

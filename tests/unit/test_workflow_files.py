@@ -127,7 +127,13 @@ def test_written_once_and_kept_once_changed(folder: Path) -> None:
 
     code, result, _ = run("--json")
     assert code == 1
-    assert json.loads(result) == {"folder": str(folder), "files": {CI_PATH: "unchanged", TRAIN_PATH: "kept"}}
+    assert json.loads(result) == {
+        "folder": str(folder),
+        "files": [
+            {"path": CI_PATH, "what": "unchanged"},
+            {"path": TRAIN_PATH, "what": "kept"},
+        ],
+    }
 
     forced = run("--force")
     assert (forced[0], "overwritten" in forced[1]) == (0, True)
