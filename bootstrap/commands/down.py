@@ -8,9 +8,11 @@ import click
 
 from bootstrap import ui
 from bootstrap.commands import options
+from bootstrap.core.counts import counted
 from bootstrap.core.plan import Plan
 from bootstrap.errors import BootstrapError, Unfinished
 from bootstrap.workflows.down import down
+from bootstrap.workflows.github_desk import finish
 
 
 @click.command(
@@ -39,11 +41,11 @@ def command(env: str, profile: str | None, config: Path | None, as_json: bool, y
         options.print_json({"env": env, "removed": gone.removed, "left": gone.left, "unfinished": unfinished})
     elif not gone.left:
         rest = "what is on GitHub may be" if gone.unfinished else "nothing of it is"
-        click.echo(f"'{env}' is gone: {len(gone.removed)} things removed, {rest} left.")
+        click.echo(f"'{env}' is gone: {counted(len(gone.removed), 'thing')} removed, {rest} left.")
     if gone.left:
         raise BootstrapError("Still there: " + ", ".join(gone.left), hint=f"Run `bootstrap down --env {env}` again.")
     if gone.unfinished is not None:
         raise Unfinished(
             f"All is gone but what is on GitHub. {gone.unfinished.message}",
-            hint=f"{gone.unfinished.hint}\nThen: bootstrap github remove --env {env}",
+            hint=finish("remove", env, gone.unfinished.hint),
         )

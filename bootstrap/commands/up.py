@@ -56,7 +56,7 @@ def command(
         _summary(project, outcome)
     if outcome.unfinished is not None:
         raise Unfinished(
-            f"All is done but GitHub. {outcome.unfinished.message}", hint=f"{outcome.unfinished.hint}\n{finish(env)}"
+            f"All is done but GitHub. {outcome.unfinished.message}", hint=finish("sync", env, outcome.unfinished.hint)
         )
 
 

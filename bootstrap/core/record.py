@@ -35,7 +35,7 @@ class Record:
     remote (seen from the project's folder) and what its `core` section said before. `emulator_instance` names the
     start of the emulator that it was made on. `member`, `role`, `team` and `expires` (last day of
     access, ISO 8601) are those of who has joined, else None. `github` is the repository whose workflows were let in:
-    name, id, owner_id, scope and auth.
+    repository (as bootstrap.toml names it), name, id, owner_id, scope and auth.
     """
 
     project: str

@@ -10,6 +10,7 @@ from functools import partial
 
 from bootstrap.adapters.aws import buckets, people
 from bootstrap.adapters.process import Jobs
+from bootstrap.core.counts import counted
 from bootstrap.core.membership import Membership
 from bootstrap.core.plan import Plan, Step, steps_from_terraform
 from bootstrap.core.record import Record
@@ -32,7 +33,7 @@ _SIDE_BY_SIDE = 8
 
 @dataclass(frozen=True)
 class Gone:
-    """What a `down` did: everything taken away, in words, and what is still there all the same.
+    """What a `down` did: what of its plan is taken away, in words, and what is still there all the same.
 
     `unfinished` says why what is on GitHub may still be there.
     """
@@ -74,7 +75,8 @@ def down(project: Project, env: str, profile: str | None, story: Story, confirm:
             story.note("The emulator is not running, so nothing of it is left; removing what is on this machine.")
         on_github = side.result(hub)
         steps += [Step("delete", "github", what) for what in on_github.ours]
-        steps += _local_steps(project, record)
+        stops_emulator = place is not None and record.target == "local" and _is_last_local(project, record)
+        steps += _local_steps(project, record, stops_emulator=stops_emulator)
         if not confirm(Plan(tuple(steps))):
             raise Declined("Nothing was removed.")
         removed = [step.what for step in steps if step.place not in ("laptop", "github")]
@@ -83,7 +85,8 @@ def down(project: Project, env: str, profile: str | None, story: Story, confirm:
         if on_github.ours:
             try:
                 with story.step("Removing what is on GitHub"):
-                    removed += on_github.remove()
+                    on_github.remove()
+                removed += on_github.ours
             except GitHubFailed as error:
                 unfinished = error
         if provisioner is not None and place is not None:
@@ -105,8 +108,10 @@ class _OnGitHub:
 
 
 def _look_at_github(project: Project, record: Record) -> _OnGitHub:
-    if record.github is None or not github.is_wanted(project):
+    if record.github is None:
         return _OnGitHub([])
+    if github.is_another(record.github, project.spec.github.repository):
+        return _OnGitHub([], problem=github.left_behind(record.github, record.env))
     try:
         hub = github.connect(project)
         repository = hub.look()
@@ -131,13 +136,14 @@ def _plan(
         steps: list[Step] = []
         if buckets.exists(place.aws, names.bucket, names.account):
             count, size = buckets.count_objects(place.aws, names.bucket)
-            steps.append(Step("delete", "aws", f"{count} files in {names.bucket} ({size:,} bytes), all versions"))
+            files = counted(count, "file")
+            steps.append(Step("delete", "aws", f"{files} in {names.bucket} ({counted(size, 'byte')}), all versions"))
         for name in provision.ROOTS:
             steps += steps_from_terraform(streams[name].changes, {"bucket": record.bucket})
     return steps, [name for name in provision.ROOTS if streams[name].changes]
 
 
-def _local_steps(project: Project, record: Record) -> list[Step]:
+def _local_steps(project: Project, record: Record, *, stops_emulator: bool) -> list[Step]:
     steps: list[Step] = []
     if local.mlflow_server(project, record.env).has_data:
         steps.append(Step("delete", "mlflow", "the MLflow server with its runs and accounts"))
@@ -146,8 +152,9 @@ def _local_steps(project: Project, record: Record) -> list[Step]:
         steps.append(Step("delete", "laptop", f"the DVC remote {record.env}"))
     steps.append(Step("delete", "laptop", "the block of settings in .env"))
     if count := handover.count_invites(project, record.env):
-        steps.append(Step("delete", "laptop", f"{count} invites in {handover.FOLDER}/{record.env}/, dead from now on"))
-    if record.target == "local" and _is_last_local(project, record):
+        invites = counted(count, "invite")
+        steps.append(Step("delete", "laptop", f"{invites} in {handover.FOLDER}/{record.env}/, dead from now on"))
+    if stops_emulator:
         steps.append(Step("delete", "laptop", "the AWS emulator, which nothing else here uses"))
     return steps
 
@@ -168,7 +175,7 @@ def _destroy(
         list(pool.map(partial(people.strip_user, aws), people.users_on_path(aws, names.iam_path)))
     if buckets.exists(aws, record.bucket, names.account):
         with story.step(f"Emptying {record.bucket}") as step:
-            buckets.empty(aws, record.bucket, progress=lambda gone: step.detail(f"{gone} versions"))
+            buckets.empty(aws, record.bucket, progress=lambda gone: step.detail(counted(gone, "version")))
     if planned:
         with story.step("Removing what Terraform made") as step:
             side.results(*(side.start(partial(provisioner.apply, name, step.detail)) for name in planned))
@@ -192,11 +199,11 @@ def _destroy(
 def _clean_laptop(project: Project, laptop: Laptop, record: Record) -> list[str]:
     gone = laptops.take_out(project, laptop, record)
     if count := handover.remove_invites(project, record.env):
-        gone.append(f"{count} invites")
-    if local.stop_mlflow(project, record.env):
-        gone.append("the MLflow server's process")
+        gone.append(counted(count, "invite"))
+    # Its data is what the plan speaks of.
+    local.stop_mlflow(project, record.env)
     if record.target == "local" and _is_last_local(project, record) and local.stop_emulator(project):
-        gone.append("the emulator's process")
+        gone.append("the AWS emulator")
     return gone
 
 

@@ -73,7 +73,14 @@ class Site:
     def facts(self) -> dict[str, str | int]:
         """What is remembered of the repository, so that its workflows stay let in while GitHub cannot be asked."""
         one = self.repository
-        return {"name": one.name, "id": one.id, "owner_id": one.owner_id, "scope": one.scope, "auth": self.auth}
+        return {
+            "repository": self.github.repository,
+            "name": one.name,
+            "id": one.id,
+            "owner_id": one.owner_id,
+            "scope": one.scope,
+            "auth": self.auth,
+        }
 
 
 def is_wanted(project: Project) -> bool:
@@ -168,11 +175,25 @@ def remembered(project: Project, record: Record | None) -> Repository | None:
     """Return the repository whose workflows were let in before, if it is still the one that is named."""
     facts = record.github if record else None
     named = project.spec.github.repository
-    if not facts or named is None or str(facts["name"]).lower() != named.lower():
+    if not facts or named is None or is_another(facts, named):
         return None
     private = facts["scope"] == "repository"
     plan = "free" if private else None
     return Repository(str(facts["name"]), int(facts["id"]), int(facts["owner_id"]), private=private, plan=plan)
+
+
+def is_another(facts: Mapping[str, str | int], named: str | None) -> bool:
+    """Tell whether what was written went to another repository than bootstrap.toml names now, if any."""
+    return named is None or str(facts["repository"]).lower() != named.lower()
+
+
+def left_behind(facts: Mapping[str, str | int], env: str) -> GitHubFailed:
+    """Return what to say of a repository that has settings of an environment and is not named any more."""
+    name = facts["repository"]
+    return GitHubFailed(
+        f"What was written for '{env}' to {name} on GitHub is still there; bootstrap.toml does not name it any more.",
+        hint=f'Write repository = "{name}" under [github] once more, and then: bootstrap github remove --env {env}',
+    )
 
 
 def wanted(

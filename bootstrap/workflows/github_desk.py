@@ -58,9 +58,10 @@ class _Desk:
     key: KeyPair | None
 
 
-def finish(env: str) -> str:
-    """Return the one command that finishes what GitHub did not let us do."""
-    return f"Then: bootstrap github sync --env {env}"
+def finish(verb: str, env: str, hint: str) -> str:
+    """Return the hint of a failure with the one command that finishes the job, unless it names that already."""
+    command = f"bootstrap github {verb} --env {env}"
+    return hint if command in hint else f"{hint}\nThen: {command}"
 
 
 def sync(

@@ -14,6 +14,7 @@ from bootstrap.workflows.github import Site
 from bootstrap.workflows.parallel import Side
 from bootstrap.workflows.project import Project
 from bootstrap.workflows.provision import Provisioner
+from bootstrap.workflows.story import Story
 from bootstrap.workflows.target import Place
 
 PROVIDER = f"{github.MODULE}.aws_iam_openid_connect_provider.this[0]"
@@ -42,7 +43,7 @@ def begin_to_look(project: Project, env: str, target: str, side: Side) -> Future
     return side.start(partial(_look, project, env))
 
 
-def enter_github(project: Project, place: Place, looked: Site | GitHubFailed | None) -> Entry:
+def enter_github(project: Project, place: Place, looked: Site | GitHubFailed | None, story: Story) -> Entry:
     """Return what follows from what was found on GitHub.
 
     While GitHub cannot be asked, the repository that was let in before stays let in: its role would be taken away
@@ -50,6 +51,9 @@ def enter_github(project: Project, place: Place, looked: Site | GitHubFailed | N
     """
     record = project.record(place.names.env)
     before = record.github if record else None
+    if before is not None and github.is_another(before, project.spec.github.repository):
+        left = github.left_behind(before, place.names.env)
+        story.note(f"{left.message} {left.hint}")
     if looked is None:
         return Entry(is_new=before is not None)
     site = looked if isinstance(looked, Site) else None

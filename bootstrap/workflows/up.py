@@ -86,7 +86,7 @@ def preview(project: Project, request: Request, story: Story) -> Plan:
         folder = "infra" if has_state else _PREVIEW
         try:
             membership = open_registry(project, place, story).membership if has_state else Membership()
-            entry = enter_github(project, place, side.result(looking) if looking else None)
+            entry = enter_github(project, place, side.result(looking) if looking else None, story)
             if entry.problem is not None:
                 story.note(f"Nothing can be said of GitHub: {entry.problem.message}")
             provisioner = provision.prepare(
@@ -129,7 +129,7 @@ def up(project: Project, request: Request, story: Story, confirm: Confirm, *, su
             side.start(partial(_start_mlflow, project, place))
         membership = Membership() if made_state else open_registry(project, place, story).membership
         _tell_of_roster(project, membership, request.env, story)
-        entry = enter_github(project, place, side.result(looking) if looking else None)
+        entry = enter_github(project, place, side.result(looking) if looking else None, story)
         settled = settled and not entry.is_new
         found = Found(project, place, laptop, mlflow, has_state=not made_state, settled=settled, site=entry.site)
         provisioner = provision.prepare(project, place, tools, jobs, run, membership=membership, trust=entry.trust)

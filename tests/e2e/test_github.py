@@ -64,8 +64,9 @@ def course(tmp_path_factory: pytest.TempPathFactory, hub: GitHubServer, reposito
 SECRETS: set[str] = set()
 
 
-def configure(course: Course, hub: GitHubServer, auth: str) -> None:
-    lines = ['project = "course"', "[environments.stag]", "[github]", 'repository = "ana/course"', f'auth = "{auth}"']
+def configure(course: Course, hub: GitHubServer, auth: str, repository: str = "ana/course") -> None:
+    lines = ['project = "course"', "[environments.stag]", "[github]", f'repository = "{repository}"']
+    lines.append(f'auth = "{auth}"')
     (course.folder / "bootstrap.toml").write_text("\n".join([*lines, f'api_url = "{hub.url}"', ""]))
 
 
@@ -225,6 +226,16 @@ def test_while_github_is_down_the_role_stays(course: Course, hub: GitHubServer) 
     assert "No changes: 'stag' is up" in told.out
     assert roles(course) == [ROLE]
     course.bootstrap(*UP)
+
+
+def test_of_another_repository_it_is_said_that_the_first_has_its_settings_still(
+    course: Course, hub: GitHubServer
+) -> None:
+    hub.add_repository("ana/other")
+    configure(course, hub, "oidc", "ana/other")
+    told = course.bootstrap("plan", "--env", "stag", "--local", code=3)
+    assert "What was written for 'stag' to ana/course on GitHub is still there" in told.err
+    configure(course, hub, "oidc")
 
 
 def test_without_a_token_it_is_said_where_it_comes_from(course: Course) -> None:

@@ -1,26 +1,34 @@
 """What GitHub's own description says of a request and of an answer.
 
-The description is OpenAPI 3.0 (https://spec.openapis.org/oas/v3.0.3). Bodies and answers are held against its schemas
-by openapi-schema-validator; finding the operation, and reading its parameters and its media type, is done here.
-openapi-core does that too, on top of the same validator, but cannot be installed beside the openapi-spec-validator
-that .ci/constraints.txt pins for moto: 0.23.1 wants one below 0.9.
+The description is OpenAPI 3.0 (https://spec.openapis.org/oas/v3.0.3). openapi-core finds the operation and holds
+parameters, bodies and answers against it. Here are what to hold against it, the few things it does not look at, and
+the words for what it finds.
 """
 
 from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 
-from openapi_schema_validator import OAS30ReadValidator, OAS30WriteValidator, oas30_format_checker
-from referencing import Registry
-from referencing.jsonschema import DRAFT4
+from jsonschema_path import SchemaPath
+from openapi_core import V30RequestValidator, V30ResponseValidator
+from openapi_core.casting.schemas.exceptions import CastError
+from openapi_core.deserializing.media_types.exceptions import MediaTypeDeserializeError
+from openapi_core.templating.media_types.exceptions import MediaTypeNotFound
+from openapi_core.templating.paths.exceptions import PathError
+from openapi_core.testing import MockRequest, MockResponse
+from openapi_core.validation.request.exceptions import (
+    MissingRequiredParameter,
+    MissingRequiredRequestBody,
+    ParameterValidationError,
+)
+from openapi_core.validation.schemas.exceptions import InvalidSchemaValue
 
-_BASE = "urn:github"
 _JSON = "application/json"
 
 
@@ -50,19 +58,13 @@ def find(method: str, path: str) -> Operation | None:
 
     `path` is still percent-encoded: a `/` inside a name must not end its segment.
     """
-    segments = path.split("/")
-    for template, parts in _templates():
-        if len(parts) == len(segments) and method.lower() in description()["paths"][template]:
-            values = {}
-            for part, segment in zip(parts, segments, strict=True):
-                if part.startswith("{"):
-                    values[part.strip("{}")] = unquote(segment)
-                elif part != segment:
-                    break
-            else:
-                if all(values.values()):
-                    return Operation(method, template, values)
-    return None
+    try:
+        found = _requests().path_finder.find(method.lower(), f"{_host()}{path}").path_result
+    except PathError:
+        return None
+    values = {name: unquote(value) for name, value in found.variables.items()}
+    # openapi-core lets a placeholder stand for nothing at all; at GitHub, no path has an empty segment.
+    return Operation(method, found.pattern, values) if all(values.values()) else None
 
 
 def request_problems(
@@ -70,25 +72,20 @@ def request_problems(
 ) -> list[str]:
     """Return what the description refuses in a request, in words; an empty list if it refuses nothing.
 
-    Stricter than OpenAPI in one thing: a query parameter or a body that the description does not know is refused,
-    because GitHub passes over it in silence, and whoever sent it meant something by it.
+    Stricter than OpenAPI in three things: a query parameter or a body that the description does not know is refused,
+    and so is a query parameter given twice. GitHub passes over them in silence, and whoever sent them meant something.
     """
-    problems = list(_query_problems(operation, query))
-    body = _raw(operation).get("requestBody")
-    if body is None:
-        return [*problems, "a body where none is known"] if raw else problems
-    if not raw:
-        return [*problems, "a body is required"] if body.get("required") else problems
-    if (content_type or "").partition(";")[0].strip().lower() != _JSON:
-        return [*problems, f"the body is said to be {content_type!r}, not {_JSON}"]
-    try:
-        value = json.loads(raw)
-    except ValueError as error:
-        return [*problems, f"the body is not JSON: {error}"]
-    return [
-        *problems,
-        *_errors(_validator(_pointer(operation, "requestBody", "content", _JSON, "schema"), True), value),
-    ]
+    parameters = [_resolved(parameter) for parameter in _raw(operation).get("parameters", [])]
+    known = {parameter["name"] for parameter in parameters if parameter["in"] == "query"}
+    problems = [f"no query parameter {name!r} is known" for name in query if name not in known]
+    problems += [f"query parameter {name!r}: given more than once" for name in query if len(query[name]) > 1]
+    if raw and "requestBody" not in _raw(operation):
+        problems.append("a body where none is known")
+    # Of the media type, its parameters are left out: JSON between systems is UTF-8 anyway (RFC 8259, section 8.1).
+    # Without one at all, openapi-core would take the body for the first that the description has.
+    media_type = (content_type or "").partition(";")[0].strip()
+    request = _request(operation, query, media_type, raw)
+    return [*problems, *(words for error in _requests().iter_errors(request) for words in _words(error))]
 
 
 def answer_problems(operation: Operation, status: int, body: object) -> list[str]:
@@ -97,79 +94,78 @@ def answer_problems(operation: Operation, status: int, body: object) -> list[str
     A status that it does not list is not judged, nor is the body of a refusal for which it has none: GitHub answers
     401, 403, 404 and 422 from far more operations than list them, and always with a message.
     """
-    pointer = _pointer(operation, "responses", str(status))
-    response = _raw(operation)["responses"].get(str(status))
-    if response is not None and "$ref" in response:
-        pointer = tuple(response["$ref"].removeprefix("#/").split("/"))
-        response = functools.reduce(lambda value, key: value[key], pointer, cast("Any", description()))
-    if response is None:
+    responses = _raw(operation)["responses"]
+    if str(status) not in responses:
         return []
-    if _JSON not in response.get("content", {}):
+    if _JSON not in _resolved(responses[str(status)]).get("content", {}):
         return [] if body is None or status >= 400 else ["a body where the description has none"]
-    return list(_errors(_validator((*pointer, "content", _JSON, "schema"), False), body))
+    answer = MockResponse(json.dumps(body).encode(), status, content_type=_JSON)
+    return [words for error in _answers().iter_errors(_request(operation), answer) for words in _words(error)]
 
 
-@functools.cache
-def _templates() -> list[tuple[str, list[str]]]:
-    """Return the description's paths, those with fewer placeholders first: `public-key` is no secret's name."""
-    paths = [(path, path.split("/")) for path in description()["paths"]]
-    return sorted(paths, key=lambda path: path[0].count("{"))
+def _host() -> str:
+    return str(description()["servers"][0]["url"])
 
 
 def _raw(operation: Operation) -> Mapping[str, Any]:
     return cast("Mapping[str, Any]", description()["paths"][operation.path][operation.method.lower()])
 
 
-def _pointer(operation: Operation, *parts: str) -> tuple[str, ...]:
-    return ("paths", operation.path, operation.method.lower(), *parts)
-
-
-def _query_problems(operation: Operation, query: Mapping[str, list[str]]) -> Iterator[str]:
-    known = {}
-    for index, parameter in enumerate(_raw(operation).get("parameters", [])):
-        pointer = _pointer(operation, "parameters", str(index), "schema")
-        if "$ref" in parameter:
-            name = parameter["$ref"].rpartition("/")[2]
-            parameter = description()["components"]["parameters"][name]
-            pointer = ("components", "parameters", name, "schema")
-        if parameter["in"] == "query":
-            known[parameter["name"]] = (parameter, pointer)
-    for name, (parameter, _) in known.items():
-        if parameter.get("required") and name not in query:
-            yield f"the query parameter {name!r} is required"
-    for name, texts in query.items():
-        if name not in known:
-            yield f"no query parameter {name!r} is known"
-            continue
-        parameter, pointer = known[name]
-        for text in texts:
-            value = _cast(text, parameter["schema"].get("type"))
-            yield from (f"query parameter {name!r}: {error}" for error in _errors(_validator(pointer, True), value))
-
-
-def _cast(text: str, kind: str | None) -> object:
-    """Return a parameter's value in the type that its schema asks for, or the text as it is, to be refused."""
-    if kind == "integer" and text.lstrip("-").isdecimal():
-        return int(text)
-    return {"true": True, "false": False}.get(text, text) if kind == "boolean" else text
+def _resolved(part: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a part of the description, or what stands where its reference points to."""
+    if "$ref" not in part:
+        return part
+    return functools.reduce(lambda value, key: value[key], part["$ref"].removeprefix("#/").split("/"), description())
 
 
 @functools.cache
-def _registry() -> Registry[Any]:
-    empty: Registry[Any] = Registry()
-    registry: Registry[Any] = empty.with_resource(_BASE, DRAFT4.create_resource(description()))
-    return registry
+def _schema() -> SchemaPath:
+    return SchemaPath.from_dict(dict(description()))
 
 
 @functools.cache
-def _validator(pointer: tuple[str, ...], is_request: bool) -> Any:
-    """Return the validator of the schema at a JSON pointer (RFC 6901) into the description."""
-    fragment = quote("/".join(part.replace("~", "~0").replace("/", "~1") for part in pointer))
-    kind = OAS30WriteValidator if is_request else OAS30ReadValidator
-    return kind({"$ref": f"{_BASE}#/{fragment}"}, registry=_registry(), format_checker=oas30_format_checker)
+def _requests() -> V30RequestValidator:
+    return V30RequestValidator(_schema())
 
 
-def _errors(validator: Any, value: object) -> Iterator[str]:
-    for error in validator.iter_errors(value):
-        place = ".".join(str(part) for part in error.absolute_path)
-        yield f"{place}: {error.message}" if place else str(error.message)
+@functools.cache
+def _answers() -> V30ResponseValidator:
+    return V30ResponseValidator(_schema())
+
+
+def _request(
+    operation: Operation, query: Mapping[str, list[str]] | None = None, media_type: str = "", raw: bytes = b""
+) -> MockRequest:
+    """Return a request in the shape that openapi-core takes; with a pattern, it searches for no other path."""
+    return MockRequest(
+        _host(),
+        operation.method,
+        operation.path,
+        path_pattern=operation.path,
+        args=dict(query or {}),
+        view_args=dict(operation.values),
+        data=raw,
+        content_type=media_type,
+    )
+
+
+def _words(error: Exception) -> Iterator[str]:
+    """Say what openapi-core found, a line for each thing: its own words repeat the whole body."""
+    cause = error.__cause__
+    place = f"{error.location} parameter {error.name!r}" if isinstance(error, ParameterValidationError) else ""
+    if isinstance(error, MissingRequiredParameter):
+        yield f"the {place} is required"
+    elif isinstance(error, MissingRequiredRequestBody):
+        yield "a body is required"
+    elif isinstance(cause, MediaTypeNotFound):
+        yield f"the body is said to be {cause.mimetype or None!r}, not {' or '.join(cause.availableMimetypes)}"
+    elif isinstance(cause, MediaTypeDeserializeError):
+        yield f"the body is not JSON: {cause.__context__}"
+    elif isinstance(cause, CastError):
+        yield f"{place}: {cause.value!r} is not of type {cause.type!r}"
+    elif isinstance(cause, InvalidSchemaValue):
+        for found in cast("Iterable[Any]", cause.schema_errors):
+            where = ".".join([*([place] if place else []), *(str(part) for part in found.absolute_path)])
+            yield f"{where}: {found.message}" if where else str(found.message)
+    else:
+        yield f"{place}: {cause or error}" if place else str(cause or error)

@@ -407,6 +407,7 @@ def test_every_request_is_kept(github: GitHubServer) -> None:
         ("PUT", STAG, {"deployment_branch_policy": {"protected_branches": True}}, "required property"),
         ("GET", f"{COURSE}/actions/variables?per_page=many", None, "query parameter 'per_page'"),
         ("GET", f"{COURSE}/actions/variables?size=3", None, "no query parameter 'size' is known"),
+        ("GET", f"{COURSE}/actions/variables?page=1&page=2", None, "query parameter 'page': given more than once"),
         ("GET", f"{COURSE}/collaborators?permission=boss", None, "'boss' is not one of"),
         ("DELETE", STAG, {"force": True}, "a body where none is known"),
         ("GET", "/meta", None, "does not know how to answer GET /meta"),
