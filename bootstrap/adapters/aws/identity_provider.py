@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from bootstrap.adapters.aws.belongings import Belonging, take
 from bootstrap.adapters.aws.session import Aws, explained
 
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-arns
@@ -22,24 +23,13 @@ class Provider:
     audiences: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class _Belonging:
-    """A kind of thing that hangs on a role: the call that lists it, what its id is called, the call that removes it."""
-
-    what: str
-    lister: str
-    listed: str
-    id: str
-    remover: str
-
-
 # What the role may do comes first: a session that has begun can then do nothing any more, whatever becomes of the rest.
 _BELONGINGS = (
-    _Belonging("an inline policy", "list_role_policies", "PolicyNames", "PolicyName", "delete_role_policy"),
-    _Belonging(
+    Belonging("an inline policy", "list_role_policies", "PolicyNames", "PolicyName", "delete_role_policy"),
+    Belonging(
         "an attached policy", "list_attached_role_policies", "AttachedPolicies", "PolicyArn", "detach_role_policy"
     ),
-    _Belonging(
+    Belonging(
         "an instance profile",
         "list_instance_profiles_for_role",
         "InstanceProfiles",
@@ -109,9 +99,7 @@ def delete_role(aws: Aws, name: str) -> None:
         except gone:
             return
     for belonging in _BELONGINGS:
-        for one in _owned(aws, name, belonging):
-            with explained(f"take {belonging.what} from {name}"), suppress(gone):
-                getattr(iam, belonging.remover)(RoleName=name, **{belonging.id: one})
+        take(aws, "RoleName", name, belonging)
     if bounded:
         # Last: by now there is nothing left that it would hold back.
         with explained(f"take the permissions boundary from {name}"), suppress(gone):
@@ -145,14 +133,3 @@ def _listed(value: Any) -> list[Any]:
     if value is None:
         return []
     return value if isinstance(value, list) else [value]
-
-
-def _owned(aws: Aws, role: str, belonging: _Belonging) -> list[str]:
-    """Return the names or ids of all that a role has of one kind."""
-    iam = aws.client("iam")
-    found: list[str] = []
-    with explained(f"look for {belonging.what} of {role}"), suppress(iam.exceptions.NoSuchEntityException):
-        # To the end before anything is removed: a page that is read while others shrink the list skips some of it.
-        for page in iam.get_paginator(belonging.lister).paginate(RoleName=role):
-            found += [one if isinstance(one, str) else str(one[belonging.id]) for one in page[belonging.listed]]
-    return found

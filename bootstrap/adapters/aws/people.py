@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from bootstrap.adapters.aws.belongings import Belonging, take
 from bootstrap.adapters.aws.session import Aws, KeyPair, explained
 from bootstrap.errors import AwsFailed
 
@@ -30,40 +31,29 @@ class KeyInfo:
     last_used: datetime | None
 
 
-@dataclass(frozen=True)
-class _Belonging:
-    """A kind of thing that hangs on a user: the call that lists it, what its id is called, the call that removes it."""
-
-    what: str
-    lister: str
-    listed: str
-    id: str
-    remover: str
-
-
 # What lets somebody in comes first.
 _BELONGINGS = (
-    _Belonging(
+    Belonging(
         "a service-specific credential",
         "list_service_specific_credentials",
         "ServiceSpecificCredentials",
         "ServiceSpecificCredentialId",
         "delete_service_specific_credential",
     ),
-    _Belonging(
+    Belonging(
         "a signing certificate",
         "list_signing_certificates",
         "Certificates",
         "CertificateId",
         "delete_signing_certificate",
     ),
-    _Belonging("an ssh key", "list_ssh_public_keys", "SSHPublicKeys", "SSHPublicKeyId", "delete_ssh_public_key"),
-    _Belonging("an MFA device", "list_mfa_devices", "MFADevices", "SerialNumber", "deactivate_mfa_device"),
-    _Belonging("an inline policy", "list_user_policies", "PolicyNames", "PolicyName", "delete_user_policy"),
-    _Belonging(
+    Belonging("an ssh key", "list_ssh_public_keys", "SSHPublicKeys", "SSHPublicKeyId", "delete_ssh_public_key"),
+    Belonging("an MFA device", "list_mfa_devices", "MFADevices", "SerialNumber", "deactivate_mfa_device"),
+    Belonging("an inline policy", "list_user_policies", "PolicyNames", "PolicyName", "delete_user_policy"),
+    Belonging(
         "an attached policy", "list_attached_user_policies", "AttachedPolicies", "PolicyArn", "detach_user_policy"
     ),
-    _Belonging("a group's membership", "list_groups_for_user", "Groups", "GroupName", "remove_user_from_group"),
+    Belonging("a group's membership", "list_groups_for_user", "Groups", "GroupName", "remove_user_from_group"),
 )
 # What a virtual device's serial number contains; it is an ARN of its own and outlives the user unless it is deleted.
 _VIRTUAL_DEVICE = ":mfa/"
@@ -178,9 +168,7 @@ def strip_user(aws: Aws, user: str) -> None:
     with explained(f"delete the console password of {user} (iam:DeleteLoginProfile)"), suppress(gone):
         iam.delete_login_profile(UserName=user)
     for belonging in _BELONGINGS:
-        for one in _owned(aws, user, belonging):
-            with explained(f"take {belonging.what} from {user}"), suppress(gone):
-                getattr(iam, belonging.remover)(UserName=user, **{belonging.id: one})
+        for one in take(aws, "UserName", user, belonging):
             if belonging.id == "SerialNumber" and _VIRTUAL_DEVICE in one:
                 with explained(f"delete the virtual MFA device of {user}"), suppress(gone):
                     iam.delete_virtual_mfa_device(SerialNumber=one)
@@ -199,26 +187,6 @@ def delete_user(aws: Aws, user: str) -> None:
     iam = aws.client("iam")
     with explained(f"delete the IAM user {user} (iam:DeleteUser)"), suppress(iam.exceptions.NoSuchEntityException):
         iam.delete_user(UserName=user)
-
-
-def _owned(aws: Aws, user: str, belonging: _Belonging) -> list[str]:
-    """Return the names or ids of all that a user has of one kind."""
-    from botocore.parsers import ResponseParserError
-
-    iam = aws.client("iam")
-    found: list[str] = []
-    with explained(f"look for {belonging.what} of {user}"), suppress(iam.exceptions.NoSuchEntityException):
-        if iam.can_paginate(belonging.lister):
-            pages = list(iam.get_paginator(belonging.lister).paginate(UserName=user))
-        else:
-            try:
-                pages = [getattr(iam, belonging.lister)(UserName=user)]
-            except ResponseParserError:
-                # moto does not know this one call and answers with a page of HTML, which IAM never does.
-                pages = []
-        entries = [entry for page in pages for entry in page[belonging.listed]]
-        found = [entry if isinstance(entry, str) else str(entry[belonging.id]) for entry in entries]
-    return found
 
 
 def key_works(aws: Aws, user: str) -> bool:
