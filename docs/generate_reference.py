@@ -284,6 +284,7 @@ _SAMPLES = (
             "removed": "whose access ended, with `--prune`",
             "kept": "who is in the environment and not in the roster",
             "invited": "who got an invite, in the order in which they were written",
+            "moved": "whose role or team changed; a new invite, by `rotate`, brings it to their laptop",
             "mlflow": "what was shared or taken back in MLflow, in words",
         },
         note="Codes are only in the file.",

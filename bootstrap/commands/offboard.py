@@ -10,6 +10,7 @@ import click
 
 from bootstrap import ui
 from bootstrap.commands import options
+from bootstrap.core.counts import counted
 from bootstrap.errors import UsageError
 from bootstrap.workflows.offboard import Leaving, Request, offboard
 
@@ -55,7 +56,7 @@ def command(
 
     def confirm(leaving: Sequence[Leaving]) -> bool:
         for one in leaving:
-            files = f"{one.files} files ({one.size:,} bytes) in members/{one.name}/"
+            files = f"{counted(one.files, 'file')} ({counted(one.size, 'byte')}) in members/{one.name}/"
             fate = "deleted" if delete_data else "kept"
             copied = f" copied to {archive / one.name}, then" if archive else ""
             click.echo(f"  {click.style('-', fg='red')} {one.name}: all access; {files}:{copied} {fate}", err=True)
@@ -70,7 +71,9 @@ def command(
         row = f", and out of {project.spec.roster}" if one.from_roster else ""
         click.echo(f"{one.name} is out of '{env}'{row}.")
         if place is not None:
-            click.echo(f"  {one.archived} files copied to {place / one.name}")
-        click.echo(
-            f"  {one.deleted} files deleted" if delete_data else f"  {one.files} files stay in members/{one.name}/"
-        )
+            click.echo(f"  {counted(one.archived, 'file')} copied to {place / one.name}")
+        if delete_data:
+            click.echo(f"  {counted(one.deleted, 'file')} deleted")
+        else:
+            stay = "stays" if one.files == 1 else "stay"
+            click.echo(f"  {counted(one.files, 'file')} {stay} in members/{one.name}/")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import date, datetime, timezone
 from pathlib import Path
 
 import click
@@ -10,9 +11,9 @@ import click
 from bootstrap import ui
 from bootstrap.commands import invitations, options
 from bootstrap.core.membership import Difference, Member, changes
+from bootstrap.core.roster import day_of
 from bootstrap.errors import UsageError
 from bootstrap.workflows.onboard import Outcome, Request, onboard, people_named
-from bootstrap.workflows.project import Project
 
 _SHOWN = 20
 
@@ -35,7 +36,7 @@ _SHOWN = 20
 @click.option("--team", metavar="TEAM", help="Whose DVC remote and experiments to share; default: one named NAME.")
 @click.option("--email", metavar="ADDRESS", help="For the roster.")
 @click.option("--github", metavar="LOGIN", help="For the roster, and for --to-github.")
-@click.option("--expires", type=click.DateTime(["%Y-%m-%d"]), metavar="DAY", help="Last day of access, as 2026-12-31.")
+@click.option("--expires", metavar="DAY", help="Last day of access, as 2026-12-31.")
 @invitations.seal_options
 @options.acting_options
 def command(
@@ -47,7 +48,7 @@ def command(
     team: str | None,
     email: str | None,
     github: str | None,
-    expires: object,
+    expires: str | None,
     codes: Path | None,
     to_github: bool,
     passphrase: bool,
@@ -64,24 +65,27 @@ def command(
     that file: shows the difference, asks, does it. Nobody is removed without --prune. A second run changes nothing,
     and after an interruption the same command goes on.
     """
-    given = {"role": role, "team": team, "email": email, "github": github, "expires": expires}
+    given: dict[str, object] = {"role": role, "team": team, "email": email, "github": github, "expires": expires}
     if bool(names) == (roster is not None):
         raise UsageError("Name people, or a roster with --roster.", hint="As in: bootstrap onboard ana --env stag")
     if roster is not None and (wrong := [f"--{name}" for name, value in given.items() if value is not None]):
         raise UsageError(f"{', '.join(wrong)} goes with NAMEs; with --roster the file says it.")
     if prune and roster is None:
         raise UsageError("--prune goes with --roster: it removes whoever is not in that file.")
+    today = datetime.now(timezone.utc).date()
+    given = {name: value for name, value in given.items() if value is not None}
+    if expires is not None:
+        given["expires"] = _last_day(expires, today)
     project = options.project(config, verbose=verbose)
     ui.require_an_answer(yes=yes)
-    if isinstance(expires, datetime):
-        given["expires"] = expires.date()
-    people = people_named(project, names, {name: value for name, value in given.items() if value is not None})
+    people = people_named(project, names, given)
     sealing = invitations.invitations(
         project, env, codes=codes, to_github=to_github, passphrase=passphrase, as_json=as_json
     )
     request = Request(
         env=env,
         seal_for=sealing.seal_for,
+        today=today,
         people=people,
         whole_roster=roster is not None,
         roster=roster.expanduser() if roster else None,
@@ -94,11 +98,35 @@ def command(
         click.echo(difference_text(difference), err=True)
         return ui.confirm("Do this?", yes=yes)
 
-    outcome = onboard(project, request, ui.TerminalStory(), confirm, sealing.tell)
+    def written(invited: Sequence[str]) -> None:
+        if not as_json:
+            shown = not (to_github or passphrase)
+            click.echo(invitations.how_to_go_on(project, env, invited, sealing, codes=shown))
+
+    outcome = onboard(project, request, ui.TerminalStory(), confirm, sealing.tell, written)
+    if outcome.lists_nobody:
+        click.echo(f"No changes: {roster} lists nobody.", err=as_json)
+        click.echo("A line that begins with # is not read: take away the # in front of people.", err=as_json)
     if as_json:
         options.print_json(_as_dict(outcome))
     else:
-        _summary(project, env, outcome, sealing, shown_codes=not (to_github or passphrase))
+        _summary(env, outcome)
+    if outcome.moved:
+        again = f"bootstrap rotate {' '.join(outcome.moved)} --env {env}"
+        click.echo(f"A new role or team reaches their laptop in a new invite: {again}", err=True)
+
+
+def _last_day(text: str, today: date) -> date | None:
+    """Read a last day as the roster reads its cell. Raises UsageError for what it would refuse, and for a past day."""
+    day, wrong = day_of(text.strip())
+    if wrong:
+        raise UsageError(f"--expires: {wrong}")
+    if day is not None and day < today:
+        raise UsageError(
+            f"--expires: {day.isoformat()} is past; an invite that ends then could never be opened.",
+            hint="`bootstrap offboard` ends somebody's access.",
+        )
+    return day
 
 
 def difference_text(difference: Difference) -> str:
@@ -140,18 +168,18 @@ def _as_dict(outcome: Outcome) -> dict[str, object]:
         "removed": list(difference.removed),
         "kept": list(difference.extra),
         "invited": outcome.invited,
+        "moved": outcome.moved,
         "mlflow": outcome.mlflow,
     }
 
 
-def _summary(
-    project: Project, env: str, outcome: Outcome, sealing: invitations.Invitations, *, shown_codes: bool
-) -> None:
+def _summary(env: str, outcome: Outcome) -> None:
     difference = outcome.difference
     for line in outcome.mlflow:
         click.echo(f"MLflow: {line}", err=True)
     if difference.is_empty:
-        click.echo(f"No changes: '{env}' has these people already.")
+        if not outcome.lists_nobody:
+            click.echo(f"No changes: '{env}' has these people already.")
         if difference.extra:
             click.echo(f"Not in the roster, and kept (--prune removes them): {', '.join(difference.extra)}")
         return
@@ -161,8 +189,3 @@ def _summary(
         *([f"{len(difference.removed)} removed"] if difference.removed else []),
     ]
     click.secho(f"\n'{env}': {', '.join(done)}.", bold=True)
-    if outcome.moved:
-        names = " ".join(outcome.moved)
-        click.echo(f"A new role or team reaches their laptop in a new invite: bootstrap rotate {names} --env {env}")
-    if outcome.invited:
-        click.echo(invitations.how_to_go_on(project, env, outcome.invited, sealing, codes=shown_codes))

@@ -11,10 +11,12 @@ import click
 
 from bootstrap import ui
 from bootstrap.commands import invitations, options
+from bootstrap.core.counts import counted
 from bootstrap.core.names import CI_MEMBER
 from bootstrap.errors import UsageError
 from bootstrap.workflows.rotate import Due, Request, rotate
 
+_SHOWN = 6
 _AGE = re.compile(r"(\d{1,4})d?")
 
 
@@ -52,8 +54,15 @@ def command(
     From then on the old key is dead: people go on when they have opened their new invite. The key of ci goes straight
     into the profile that `up` wrote. After an interruption the same command goes on.
     """
-    if sum((bool(names), everyone, older_than is not None)) != 1:
+    chosen = {"NAMEs": bool(names), "--all": everyone, "--older-than": older_than is not None}
+    ways = [way for way, is_given in chosen.items() if is_given]
+    if not ways:
         raise UsageError("Name people, or say --all, or --older-than 90d.")
+    if len(ways) > 1:
+        raise UsageError(
+            f"{' and '.join(ways)} exclude each other.",
+            hint="NAMEs: the keys of these people. --all: everybody's. --older-than 90d: of everybody's, the old ones.",
+        )
     found = _AGE.fullmatch(older_than) if older_than is not None else None
     if older_than is not None and found is None:
         raise UsageError(f"--older-than takes a number of days such as 90d, not {older_than!r}.")
@@ -75,7 +84,7 @@ def command(
         for one in due:
             age = "no key yet" if one.age is None else f"a key of {one.age.days} days"
             click.echo(f"  {click.style('~', fg='yellow')} {one.name}: {age}", err=True)
-        return ui.confirm(f"Replace {_keys(len(due))}? What was there stops working.", yes=yes)
+        return ui.confirm(f"Replace {keys_of([one.name for one in due])}? What was there stops working.", yes=yes)
 
     done = rotate(project, request, ui.TerminalStory(), confirm, sealing.tell)
     if as_json:
@@ -84,11 +93,14 @@ def command(
     if not done:
         click.echo("No changes: no key is that old.")
         return
-    click.secho(f"\n{_keys(len(done))} replaced; what was there before is deleted.", bold=True)
+    click.secho(f"\n{counted(len(done), 'key')} replaced; what was there before is deleted.", bold=True)
     if invited := [one.name for one in done if one.name != CI_MEMBER]:
         shown = not (to_github or passphrase)
         click.echo(invitations.how_to_go_on(project, env, invited, sealing, codes=shown))
 
 
-def _keys(count: int) -> str:
-    return "1 key" if count == 1 else f"{count} keys"
+def keys_of(names: Sequence[str]) -> str:
+    """Return whose keys these are, in words; of many people, some by name."""
+    shown = list(names) if len(names) <= _SHOWN else [*names[: _SHOWN - 1], f"{len(names) - _SHOWN + 1} more"]
+    listed = " and ".join(filter(None, (", ".join(shown[:-1]), shown[-1])))
+    return f"the {'key' if len(names) == 1 else 'keys'} of {listed}"

@@ -171,6 +171,20 @@ def compare(now: Membership, wanted: Iterable[Member], *, prune: bool, only: boo
     )
 
 
+def past_days(
+    difference: Difference, wanted: Iterable[Member], today: date, otherwise: date | None = None
+) -> list[str]:
+    """Return who gets an invite or is changed, and has a last day before `today` (UTC, as all last days).
+
+    `wanted` is what the difference was made with; `otherwise` is the last day of whoever has none of their own.
+    People who are in and stay as they are, are no news.
+    """
+    served = [*difference.added, *(after for _, after in difference.changed)]
+    touched = {one.name for one in served}.union(difference.waiting)
+    days = {one.name: one.expires or otherwise for one in wanted if one.name in touched}
+    return [name for name, day in days.items() if day is not None and day < today]
+
+
 def _plain(one: Member) -> dict[str, Any]:
     values = asdict(one)
     values["expires"] = one.expires.isoformat() if one.expires else None

@@ -363,7 +363,7 @@ def _draft(table: _Table, row: _Row) -> tuple[Person, dict[str, str]]:
     """Read one row: the person as far as it can be told, and what is wrong, by column."""
     values = {column: table.value(row, column) for column in COLUMNS}
     role, role_problem = _role_of(values["role"])
-    expires, day_problem = _day_of(values["expires"])
+    expires, day_problem = day_of(values["expires"])
     person = Person(values["name"], role, values["team"], values["email"], values["github"], expires, row.line)
     wrong = _wrong(person)
     if role_problem:
@@ -483,8 +483,8 @@ def _role_problem(text: str) -> str:
     return f"there is no role {_shown(text)}; {f'did you mean {close[0]}?' if close else f'write {either}'}"
 
 
-def _day_of(text: str) -> tuple[date | None, str]:
-    """Return the day that a cell names, None by default, and what is wrong with the cell, if anything.
+def day_of(text: str) -> tuple[date | None, str]:
+    """Return the day that a cell `expires` names, None for an empty one, and what is wrong with the cell, if anything.
 
     A spreadsheet set to Portuguese turns every date into DD/MM/YYYY; set to American English, it would have been
     MM/DD/YYYY. So one with slashes is taken only if no other reading is a day: access that ends on another day than
@@ -565,7 +565,7 @@ def _update(table: _Table, header: _Row, row: _Row, person: Person) -> None:
         if column == "role":
             is_so = _role_of(now) == (person.role, "")
         elif column == "expires":
-            is_so = _day_of(now) == (person.expires, "")
+            is_so = day_of(now) == (person.expires, "")
         else:
             is_so = now == value
         if is_so:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from bootstrap.adapters.aws import people
 from bootstrap.adapters.aws.people import KeyInfo
+from bootstrap.core.counts import counted
 from bootstrap.core.membership import Member
 from bootstrap.core.names import CI_MEMBER
 from bootstrap.workflows.counter import mlflow_admin, reach_people
@@ -77,7 +78,7 @@ def members(project: Project, env: str, profile: str | None, story: Story) -> li
 
 
 def _each(look: Callable[[str], MemberStatus], names: list[str], story: Story) -> list[MemberStatus]:
-    with story.step(f"Looking at {len(names)} members") as step, ThreadPoolExecutor(_LOOKUPS) as pool:
+    with story.step(f"Looking at {counted(len(names), 'member')}") as step, ThreadPoolExecutor(_LOOKUPS) as pool:
         found = []
         for one in pool.map(look, names):
             found.append(one)

@@ -11,12 +11,14 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field, replace
+from datetime import date
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from bootstrap.adapters.files import read_text, write_atomic
-from bootstrap.core.membership import Difference, Member, changes, compare
+from bootstrap.core.counts import counted
+from bootstrap.core.membership import Difference, Member, changes, compare, past_days
 from bootstrap.core.roster import Person, Roster, mistaken_columns, parse_roster, person_problems, with_people
 from bootstrap.core.stream import Stream
 from bootstrap.errors import BootstrapError, ConfigError, Declined, UsageError
@@ -36,11 +38,13 @@ _MEMBER = re.compile(r'module\.member\["(?P<name>[^"]+)"\]\.(?P<kind>\w+)\.')
 class Request:
     """What was asked for: these people, or (`whole_roster`) exactly those of the roster. `roster` names its file.
 
-    `seal_for` makes the seal once it is known for whom: it may have to fetch their public keys.
+    `seal_for` makes the seal once it is known for whom: it may have to fetch their public keys. `today` is the day in
+    UTC, as the last days of people are.
     """
 
     env: str
     seal_for: SealFor
+    today: date
     people: tuple[Person, ...] = ()
     whole_roster: bool = False
     roster: Path | None = None
@@ -51,22 +55,30 @@ class Request:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What an `onboard` did. `invited` are those who got an invite now."""
+    """What an `onboard` did. `invited` are those who got an invite now, `moved` those who need another one.
+
+    `lists_nobody`: the roster that the environment was to be made equal to has no people in it.
+    """
 
     difference: Difference
     invited: list[str]
     mlflow: list[str]
     moved: list[str] = field(default_factory=list)
+    lists_nobody: bool = False
 
 
 Confirm = Callable[[Difference], bool]
+Written = Callable[[Sequence[str]], None]
 
 
-def onboard(project: Project, request: Request, story: Story, confirm: Confirm, tell: Tell) -> Outcome:
+def onboard(
+    project: Project, request: Request, story: Story, confirm: Confirm, tell: Tell, written: Written
+) -> Outcome:
     """Bring people into an environment; the same command goes on after a crash at any point.
 
-    `confirm` is asked with the difference unless there is none. `tell` gets codes as invites are written. Raises
-    Declined on a no, ConfigError for a bad roster, and any other BootstrapError.
+    `confirm` is asked with the difference unless there is none. `tell` gets codes as invites are written, `written` the
+    names before anything else: what comes then may fail or be broken off, and no later run speaks of them again.
+    Raises Declined on a no, ConfigError for a bad roster, and any other BootstrapError.
     """
     path = request.roster or project.folder / project.spec.roster
     text = read_text(path)
@@ -90,6 +102,9 @@ def onboard(project: Project, request: Request, story: Story, confirm: Confirm, 
         if not difference.is_empty:
             new = {one.name for one in difference.added}.union(difference.waiting)
             seal = request.seal_for({one.name: one.github for one in wanted if one.name in new})
+            table = project.spec.environments.get(request.env)
+            if past := past_days(difference, members, request.today, table.expires if table else None):
+                story.note(f"{', '.join(past)}: their last day is past, so their invite cannot be opened.")
             if not confirm(difference):
                 raise Declined("Nothing was changed.")
         if after is not None and after != text:
@@ -98,10 +113,10 @@ def onboard(project: Project, request: Request, story: Story, confirm: Confirm, 
             # What people made in MLflow since; it changes from day to day without any command of ours.
             shared = _share(counter) if request.whole_roster else []
             counter.registry.save(now)
-            return Outcome(difference, [], shared)
+            return Outcome(difference, [], shared, lists_nobody=request.whole_roster and not wanted)
         waiting = [now.members[name] for name in difference.waiting]
         desk = desk_of(counter, seal, tell, [*difference.added, *waiting])
-        return _carry_out(counter, desk, difference, whole=request.whole_roster)
+        return _carry_out(counter, desk, difference, written, whole=request.whole_roster)
 
 
 def people_named(project: Project, names: Sequence[str], given: Mapping[str, Any]) -> tuple[Person, ...]:
@@ -120,13 +135,13 @@ def people_named(project: Project, names: Sequence[str], given: Mapping[str, Any
     return tuple(found)
 
 
-def _carry_out(counter: Counter, desk: Desk, difference: Difference, *, whole: bool) -> Outcome:
+def _carry_out(counter: Counter, desk: Desk, difference: Difference, written: Written, *, whole: bool) -> Outcome:
     registry = counter.registry
     before = registry.membership
     changed = [replace(after, handover=now.handover) for now, after in difference.changed]
     membership = before.with_members([*difference.added, *changed]).without(difference.removed)
     if difference.removed:
-        with counter.story.step(f"Closing the access of {len(difference.removed)}"):
+        with counter.story.step(f"Closing the access of {counted(len(difference.removed), 'member')}"):
             offboard.close_access(counter, difference.removed)
     # What is meant to be, before Terraform begins: whoever goes on after a crash knows it.
     registry.save(membership)
@@ -140,12 +155,16 @@ def _carry_out(counter: Counter, desk: Desk, difference: Difference, *, whole: b
         provisioner.root("members").write_adoptions({})
     only = touched if len(touched) <= _MOST_TARGETS and not interrupted else []
     line = _Line(counter, desk, {name: membership.members[name] for name in invited})
-    with counter.story.step(_title(difference)) as step:
-        applied = counter.side.start(partial(provisioner.apply_members, line.planned, line.finished, only=only))
-        applied.add_done_callback(lambda _: line.wake())
-        moved = _admit_changed(counter, difference)
-        line.hand_over_all(applied, step)
-        counter.side.result(applied)
+    try:
+        with counter.story.step(_title(difference)) as step:
+            applied = counter.side.start(partial(provisioner.apply_members, line.planned, line.finished, only=only))
+            applied.add_done_callback(lambda _: line.wake())
+            moved = _admit_changed(counter, difference)
+            line.hand_over_all(applied, step)
+            counter.side.result(applied)
+    finally:
+        if line.served:
+            written(line.served)
     if difference.removed:
         offboard.remove_remains(counter, difference.removed)
     shared = _share(counter) if whole else []
@@ -158,7 +177,7 @@ def _title(difference: Difference) -> str:
     count = len(difference.added) + len(difference.waiting)
     if difference.removed and not count and not difference.changed:
         return "Removing their users"
-    return f"Making users, keys and invites for {count}" if count else "Changing what they may do"
+    return f"Making users, keys and invites for {counted(count, 'member')}" if count else "Changing what they may do"
 
 
 def _admit_changed(counter: Counter, difference: Difference) -> list[str]:
@@ -179,9 +198,13 @@ def _share(counter: Counter) -> list[str]:
 
 
 class _Line:
-    """The people who wait for an invite: each is served as soon as Terraform is done with their user."""
+    """The people who wait for an invite: each is served as soon as Terraform is done with their user.
+
+    `served` are those whose invite is written, in that order.
+    """
 
     def __init__(self, counter: Counter, desk: Desk, waiting: dict[str, Member]) -> None:
+        self.served: list[str] = []
         self._counter = counter
         self._desk = desk
         self._waiting = waiting
@@ -223,7 +246,9 @@ class _Line:
                 open_ones = list(self._begun.values())
                 ready = [name for name, future in self._begun.items() if future.done()]
                 batch = [self._begun.pop(name) for name in ready]
-            self._desk.hand_over([made for future in batch if (made := self._result(future))])
+            made = [each for future in batch if (each := self._result(future))]
+            self._desk.hand_over(made)
+            self.served += [each.member.name for each in made]
             count += len(batch)
             if batch:
                 step.detail(f"{count} of {len(self._waiting)} invites")

@@ -15,6 +15,7 @@ from functools import partial
 from bootstrap.adapters.aws import people
 from bootstrap.adapters.aws.people import KeyInfo
 from bootstrap.adapters.aws.session import KeyPair
+from bootstrap.core.counts import counted
 from bootstrap.core.membership import Member
 from bootstrap.core.names import CI_MEMBER
 from bootstrap.errors import BootstrapError, Declined, GitHubFailed, Unfinished
@@ -68,8 +69,10 @@ def rotate(project: Project, request: Request, story: Story, confirm: Confirm, t
         if not request.names and laptops.read_key(laptops.look_around(counter.project), counter.record) is None:
             story.note("`ci` is left out: its key is in the profile of another machine. Rotate it there.")
             chosen = tuple(membership.members)
-        with story.step(f"Looking at the keys of {len(chosen)}"), ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
-            looked = list(pool.map(partial(_look, counter), dict.fromkeys(chosen)))
+        chosen = tuple(dict.fromkeys(chosen))
+        looking = f"Looking at the keys of {counted(len(chosen), 'member')}"
+        with story.step(looking), ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
+            looked = list(pool.map(partial(_look, counter), chosen))
         since = counter.run.interrupted_since if counter.run.interrupted == _COMMAND else None
         due = [
             one
@@ -91,7 +94,7 @@ def rotate(project: Project, request: Request, story: Story, confirm: Confirm, t
             return []
         renewed = [membership.members[one.name] for one in due if one.name != CI_MEMBER]
         desk = handover.desk_of(counter, seal, tell, renewed)
-        with story.step(f"Making new keys for {len(due)}") as step:
+        with story.step(f"Making new keys for {counted(len(due), 'member')}") as step:
             begun = [
                 counter.side.start(partial(_renew, counter, desk, one.name, one.retiring))
                 for one in due

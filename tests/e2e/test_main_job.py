@@ -174,6 +174,8 @@ class TestMainJob:
     def test_down_leaves_everything_as_it_was(self, course: Course) -> None:
         done = course.bootstrap("down", "--env", "stag", "--yes")
         assert "nothing of it is left" in done.out
+        (planned,), (gone,) = re.findall(r"(\d+) to delete", done.err), re.findall(r"(\d+) things removed", done.out)
+        assert planned == gone
         assert aws_files(course) == {"config": THEIR_CONFIG, "credentials": THEIR_CREDENTIALS}
         assert not (course.folder / ".env").exists()
         assert not course.work.exists()

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 
 import pytest
 
-from bootstrap.core.membership import Difference, Handover, Member, Membership, compare, from_tags, parse_membership
+from bootstrap.core.membership import (
+    Difference,
+    Handover,
+    Member,
+    Membership,
+    compare,
+    from_tags,
+    parse_membership,
+    past_days,
+)
 
 ANA = Member("ana", team="red", handover=Handover("AKIA1", "2026-11-21T10:00:00+00:00", "code"))
 BIA = Member("bia", "instructor", expires=date(2026, 12, 31))
@@ -47,6 +57,32 @@ def test_who_is_in_the_environment_and_not_in_the_roster_is_named_and_stays() ->
     assert found.extra == ("bia",)
     assert found.is_empty
     assert Difference().is_empty
+
+
+PAST, TODAY, LATER = date(2026, 11, 20), date(2026, 11, 21), date(2026, 12, 31)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "otherwise", "told"),
+    [
+        ([Member("caio", expires=PAST), Member("davi", expires=TODAY), Member("eva")], None, ["caio"]),
+        ([Member("caio", expires=PAST), Member("davi", expires=LATER), Member("eva")], PAST, ["caio", "eva"]),
+        ([Member("ana", team="red", expires=PAST)], None, ["ana"]),  # changed
+        ([Member("ana", team="red")], PAST, []),  # in already
+        ([Member("bia", "instructor", expires=PAST)], None, ["bia"]),  # changed, and without an invite yet
+    ],
+)
+def test_a_last_day_that_is_past_is_told_of_whoever_is_touched(
+    wanted: list[Member], otherwise: date | None, told: list[str]
+) -> None:
+    difference = compare(NOW, wanted, prune=False, only=True)
+    assert past_days(difference, wanted, TODAY, otherwise) == told
+
+
+def test_whoever_waits_for_an_invite_with_a_past_day_is_told_and_whoever_is_in_is_not() -> None:
+    both = [replace(ANA, expires=PAST), replace(BIA, expires=PAST)]
+    now = Membership({one.name: one for one in both})
+    assert past_days(compare(now, both, prune=False), both, TODAY) == ["bia"]
 
 
 def test_a_changed_member_keeps_what_they_were_handed() -> None:
