@@ -1,31 +1,47 @@
-"""The DVC remote in a repository's `.dvc/config`.
+"""The DVC remote in a repository's `.dvc/config`, and what of it is personal in `.dvc/config.local`.
 
 Read and written with configobj, the library DVC itself does it with; its own command takes half a second for each
-value. `dvc init` is DVC's own.
+value. `dvc init` is DVC's own. In `.dvc/config.local` single lines are put in and taken out: it may hold secrets of the
+user's, so no copy of it is kept to put it back from.
+https://doc.dvc.org/user-guide/project-structure/configuration
 """
 
 from __future__ import annotations
 
 import hashlib
 import io
+import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bootstrap.adapters.files import check_writable, read_text, write_atomic
+from bootstrap.adapters.files import remove as remove_file
 from bootstrap.adapters.process import Call, find, run
 from bootstrap.errors import BootstrapError, ConfigError, ToolMissing
+
+# The line of `.dvc/.gitignore` by which `dvc init` keeps the personal file out of git.
+LOCAL_IGNORED = "/config.local"
+
+# A section's header in the three ways that configobj takes its name, and a line of a section that names a profile.
+_HEADER = re.compile(r"""\s*\[\s*(?:'(.*?)'|"(.*?)"|([^'"\s].*?))\s*\]\s*(?:#.*)?$""")
+_PROFILE = re.compile(r"""\s*(['"]?)profile\1\s*=""")
 
 
 @dataclass(frozen=True)
 class Remote:
-    """A DVC remote of ours: its name, its S3 address and the AWS profile that opens it."""
+    """A DVC remote of ours: its name, its S3 address and the AWS profile that opens it.
+
+    `profile` is the same for everybody and shared through git. `personal`: the name it has on this machine, if that is
+    another one; it goes into the file that git does not see.
+    """
 
     name: str
     url: str
     profile: str
+    personal: str | None = None
 
 
 @dataclass(frozen=True)
@@ -113,6 +129,21 @@ def config_path(repository: Path) -> Path:
     return repository / ".dvc" / "config"
 
 
+def local_path(repository: Path) -> Path:
+    """Return the file that is for this machine alone; what it says wins over the shared one."""
+    return repository / ".dvc" / "config.local"
+
+
+def local_gitignore(repository: Path) -> Path:
+    """Return the file by which `dvc init` keeps the personal one out of git."""
+    return repository / ".dvc" / ".gitignore"
+
+
+def ignores_local(repository: Path) -> bool:
+    """Tell whether that file has the line that `dvc init` writes, LOCAL_IGNORED."""
+    return LOCAL_IGNORED in (read_text(local_gitignore(repository)) or "").splitlines()
+
+
 def config_text(repository: Path) -> str:
     """Return the text of that file, empty if there is none."""
     return read_text(config_path(repository)) or ""
@@ -128,9 +159,12 @@ def check(repository: Path, remote: Remote) -> None:
     """Raise ConfigError if a remote of this name is there that somebody wrote by hand.
 
     One that leads to the bucket of `remote` is not: it came with the repository from a teammate or the instructor.
-    Raises BootstrapError if the file cannot be written.
+    Raises BootstrapError if a file cannot be written, ConfigError if `.dvc/config.local` cannot get the personal name.
     """
     check_writable(config_path(repository))
+    if remote.personal is not None:
+        check_writable(local_path(repository))
+        _with_personal(repository, remote.name, remote.personal)
     found = _load(repository).get(_section(remote.name))
     if found is not None and not _is_ours(found, remote) and not _same_bucket(found, remote):
         path = config_path(repository)
@@ -201,9 +235,66 @@ def url_of(repository: Path, name: str) -> str | None:
 
 
 def is_written(repository: Path, remote: Remote) -> bool:
-    """Tell whether our remote stands there as it should."""
+    """Tell whether our remote stands there as it should, and the personal name of its profile if it has one."""
     found = _load(repository).get(_section(remote.name))
-    return found is not None and dict(found) == {"url": remote.url, "profile": remote.profile}
+    if found is None or dict(found) != {"url": remote.url, "profile": remote.profile}:
+        return False
+    return remote.personal is None or personal_profile(repository, remote.name) == remote.personal
+
+
+def personal_profile(repository: Path, name: str) -> str | None:
+    """Return the profile that `.dvc/config.local` gives a remote, if it does. Raises ConfigError."""
+    value = _profile_in(_parse(local_path(repository), _local_text(repository)), name)
+    return str(value) if value else None
+
+
+def personal_before(repository: Path, name: str) -> str:
+    """Return what `remove_personal` has to know of `.dvc/config.local` as it is before `write_personal`.
+
+    `no section` and `no profile` are what they say; else it is the line with the user's own profile for this remote.
+    """
+    lines = _local_text(repository).splitlines()
+    header, place = _places(lines, name)
+    if header is None:
+        return "no section"
+    return "no profile" if place is None else lines[place]
+
+
+def write_personal(repository: Path, name: str, profile: str) -> None:
+    """Let `.dvc/config.local` give a remote this `profile`; every other line stays as it is. Raises ConfigError."""
+    write_atomic(local_path(repository), _with_personal(repository, name, profile))
+
+
+def remove_personal(repository: Path, name: str, profile: str, before: str, file: str) -> bool:
+    """Undo `write_personal`. Return False, and change nothing, if another profile stands there by now.
+
+    `before` is what `personal_before` said. `file`: what there was before our first line of any remote: `no file`,
+    `no newline` at its end, or `whole`.
+    """
+    if personal_profile(repository, name) != profile:
+        return False
+    path = local_path(repository)
+    lines = _local_text(repository).splitlines(keepends=True)
+    header, place = _places(lines, name)
+    if header is None or place is None:
+        return False
+    if before not in ("no section", "no profile"):
+        lines[place] = before + _ending(lines[place])
+    else:
+        alone = before == "no section" and all(
+            number == place or not lines[number].strip() for number in range(header + 1, _end(lines, header))
+        )
+        was_last = place == len(lines) - 1
+        del lines[place]
+        if alone:
+            del lines[header]
+        if was_last and lines and file == "no newline":
+            lines[-1] = lines[-1].rstrip("\r\n")
+    if not lines and file == "no file":
+        remove_file(path)
+    else:
+        write_atomic(path, "".join(lines))
+    return True
 
 
 def _section(name: str) -> str:
@@ -212,7 +303,10 @@ def _section(name: str) -> str:
 
 def _is_ours(section: Mapping[str, str], remote: Remote) -> bool:
     # The profile's name holds project and environment; nobody else's remote would use it with our bucket.
-    return section.get("profile") == remote.profile
+    if section.get("profile") == remote.profile:
+        return True
+    # A personal name says so only together with the bucket. Earlier versions wrote it here.
+    return remote.personal is not None and section.get("profile") == remote.personal and _same_bucket(section, remote)
 
 
 def _same_bucket(section: Mapping[str, str], remote: Remote) -> bool:
@@ -225,6 +319,74 @@ def _restore(settings: dict[str, str], name: str, value: str | None) -> None:
         settings.pop(name, None)
     else:
         settings[name] = value
+
+
+def _local_text(repository: Path) -> str:
+    return read_text(local_path(repository)) or ""
+
+
+def _with_personal(repository: Path, name: str, profile: str) -> str:
+    """Return the text of `.dvc/config.local` with this profile for a remote, and nothing else changed.
+
+    Raises ConfigError for a file that DVC cannot read, or in which a value over several lines hides the place.
+    """
+    path = local_path(repository)
+    text = _local_text(repository)
+    config = _parse(path, text)
+    if _profile_in(config, name) == profile:
+        return text
+    newline = "\r\n" if "\r\n" in text else "\n"
+    line = f"    profile = {profile}"
+    lines = text.splitlines(keepends=True)
+    header, place = _places(lines, name)
+    if place is not None:
+        lines[place] = line + _ending(lines[place])
+    else:
+        if header is None:
+            header = len(lines)
+            # Quoted as configobj does it, and with it DVC.
+            lines.append(f"['{_section(name)}']{newline}")
+        if header and not _ending(lines[header - 1]):
+            lines[header - 1] += newline
+        if not _ending(lines[header]):
+            lines[header] += newline
+        lines.insert(header + 1, line + newline)
+    after = "".join(lines)
+    config.setdefault(_section(name), {})["profile"] = profile
+    if _parse(path, after).dict() != config.dict():
+        raise ConfigError(
+            f"{path} cannot be changed line by line: a value in it goes over several lines.",
+            hint=f"Write each value in one line, or do it yourself: dvc remote modify --local {name} profile {profile}",
+        )
+    return after
+
+
+def _places(lines: Sequence[str], name: str) -> tuple[int | None, int | None]:
+    """Return which of the lines is the header of a remote's section, and which in it names the profile."""
+    header = next((number for number, line in enumerate(lines) if _header_of(line) == _section(name)), None)
+    if header is None:
+        return None, None
+    inside = range(header + 1, _end(lines, header))
+    return header, next((number for number in inside if _PROFILE.match(lines[number])), None)
+
+
+def _end(lines: Sequence[str], header: int) -> int:
+    """Return the number of the first line behind a section."""
+    return next((n for n in range(header + 1, len(lines)) if _header_of(lines[n]) is not None), len(lines))
+
+
+def _header_of(line: str) -> str | None:
+    found = _HEADER.match(line)
+    return next(part for part in found.groups() if part is not None).strip() if found else None
+
+
+def _ending(line: str) -> str:
+    return line[len(line.rstrip("\r\n")) :]
+
+
+def _profile_in(config: Any, name: str) -> Any:
+    section = config.get(_section(name))
+    return section.get("profile") if isinstance(section, Mapping) else None
 
 
 def _load(repository: Path) -> Any:

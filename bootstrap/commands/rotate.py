@@ -12,7 +12,6 @@ import click
 from bootstrap import ui
 from bootstrap.commands import invitations, options
 from bootstrap.core.counts import counted
-from bootstrap.core.names import CI_MEMBER
 from bootstrap.errors import UsageError
 from bootstrap.workflows.rotate import Due, Request, rotate
 
@@ -86,7 +85,12 @@ def command(
             click.echo(f"  {click.style('~', fg='yellow')} {one.name}: {age}", err=True)
         return ui.confirm(f"Replace {keys_of([one.name for one in due])}? What was there stops working.", yes=yes)
 
-    done = rotate(project, request, ui.TerminalStory(), confirm, sealing.tell)
+    def written(invited: Sequence[str]) -> None:
+        if not as_json:
+            shown = not (to_github or passphrase)
+            click.echo(invitations.how_to_go_on(project, env, invited, sealing, codes=shown))
+
+    done = rotate(project, request, ui.TerminalStory(), confirm, sealing.tell, written)
     if as_json:
         options.print_json({"rotated": [one.name for one in done]})
         return
@@ -94,9 +98,6 @@ def command(
         click.echo("No changes: no key is that old.")
         return
     click.secho(f"\n{counted(len(done), 'key')} replaced; what was there before is deleted.", bold=True)
-    if invited := [one.name for one in done if one.name != CI_MEMBER]:
-        shown = not (to_github or passphrase)
-        click.echo(invitations.how_to_go_on(project, env, invited, sealing, codes=shown))
 
 
 def keys_of(names: Sequence[str]) -> str:

@@ -32,10 +32,11 @@ class Record:
     `endpoint_url` is None on AWS, the `mlflow_*` are None without a server.
 
     `complete` is False from the first change until everything was verified. `dvc_*` say which repository got the
-    remote (seen from the project's folder) and what its `core` section said before. `emulator_instance` names the
-    start of the emulator that it was made on. `member`, `role`, `team` and `expires` (last day of
-    access, ISO 8601) are those of who has joined, else None. `github` is the repository whose workflows were let in:
-    repository (as bootstrap.toml names it), name, id, owner_id, scope and auth.
+    remote (seen from the project's folder) and what its `core` section said before. `dvc_local_profile` is the name
+    that `.dvc/config.local` got where the profile has not everybody's, `dvc_local_before` what stood in its place: `no
+    section`, `no profile` or the line. `emulator_instance` names the start of the emulator that it was made on.
+    `member`, `role`, `team` and `expires` (last day of access, ISO 8601) are those of who has joined, else None.
+    `github` is the repository whose workflows were let in: name, id, owner_id, scope and auth.
     """
 
     project: str
@@ -55,6 +56,8 @@ class Record:
     dvc_repository: str | None = None
     dvc_default_before: str | None = None
     dvc_autostage_before: str | None = None
+    dvc_local_profile: str | None = None
+    dvc_local_before: str | None = None
     emulator_instance: str | None = None
     member: str | None = None
     role: str | None = None
@@ -97,12 +100,16 @@ class Before:
     `env_file`: whether there was an `.env`. `gitignore`: how `.gitignore` was when it got our line; None: it got none.
     `dvc_config`: the text of `.dvc/config`, None as long as it got no remote of a member's. `dvc_made`: the files that
     our `dvc init` made, as path below the repository → digest; None: there was none, and empty while it runs.
+    `dvc_local` and `dvc_gitignore`: how `.dvc/config.local` and `.dvc/.gitignore` were when they got lines of ours (`no
+    file`, `no newline` or `whole`), None as long as there are none.
     """
 
     env_file: bool
     gitignore: str | None = None
     dvc_config: str | None = None
     dvc_made: dict[str, str] | None = None
+    dvc_local: str | None = None
+    dvc_gitignore: str | None = None
 
     def to_json(self) -> str:
         """Return it as the text of its file."""

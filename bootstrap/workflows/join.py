@@ -101,7 +101,8 @@ def join(
         _refuse_folder(project, start, invite)
         laptop = laptops.look_around(project)
         record = _draft(project, invite, _profile_name(laptop, invite, profile, story))
-        laptops.check(laptop, record.aws_profile, record.owner, record.env, record.dvc_remote_url)
+        shared = invite.aws_profile
+        laptops.check(laptop, record.aws_profile, record.owner, record.env, record.dvc_remote_url, shared)
         check_writable(project.joins / "before.json", hint="Run this in a folder of your own.")
         if names := laptops.shadowing(environ):
             story.note(
@@ -210,6 +211,8 @@ def _draft(project: Project, invite: Invite, profile: str) -> Record:
         dvc_repository=before.dvc_repository,
         dvc_default_before=before.dvc_default_before,
         dvc_autostage_before=before.dvc_autostage_before,
+        dvc_local_profile=before.dvc_local_profile,
+        dvc_local_before=before.dvc_local_before,
     )
     return new.completed() if new.completed() == before else new
 

@@ -17,6 +17,7 @@ from bootstrap.adapters.aws_profile import AwsFiles
 from bootstrap.adapters.files import check_writable, locked, read_text, remove, write_atomic
 from bootstrap.adapters.git import Git
 from bootstrap.core.mlflow_names import experiment_of
+from bootstrap.core.names import profile as profile_of
 from bootstrap.core.plan import Step
 from bootstrap.core.record import Before, Record
 from bootstrap.errors import BootstrapError, ConfigError, ToolMissing
@@ -64,12 +65,15 @@ def look_around(project: Project) -> Laptop:
     )
 
 
-def check(laptop: Laptop, profile: str, owner: str, remote: str, url: str = "") -> None:
+def check(
+    laptop: Laptop, profile: str, owner: str, remote: str, url: str = "", shared_profile: str | None = None
+) -> None:
     """Find out, before anything is provisioned, whether profile, remote and settings can be written.
 
-    With a `url`, a remote of the same name that leads to the same bucket is no obstacle. Raises ConfigError for a file
-    that cannot be parsed, for a profile or remote of the same name that somebody wrote by hand and for an `.env` that
-    git tracks; BootstrapError for a place that cannot be written.
+    With a `url`, a remote of the same name that leads to the same bucket is no obstacle. `shared_profile`: what the
+    environment's profile is called for everybody, None if `profile` is that. Raises ConfigError for a file that cannot
+    be parsed, for a profile or remote of the same name that somebody wrote by hand, and for an `.env` or a personal
+    file of DVC's that git tracks; BootstrapError for a place that cannot be written.
     """
     laptop.files.check(profile, owner)
     dotenv.check(laptop.env_file)
@@ -81,7 +85,21 @@ def check(laptop: Laptop, profile: str, owner: str, remote: str, url: str = "") 
     if not laptop.ignores_env_file:
         check_writable(laptop.gitignore)
     if laptop.dvc_repository is not None:
-        dvc.check(laptop.dvc_repository, dvc.Remote(remote, url, profile))
+        found = _remote_of(remote, url, shared_profile or profile, profile)
+        dvc.check(laptop.dvc_repository, found)
+        if found.personal is not None:
+            _check_local(laptop, laptop.dvc_repository)
+
+
+def _check_local(laptop: Laptop, repository: Path) -> None:
+    path = dvc.local_path(repository)
+    if laptop.top is not None and laptop.git.tracks(path):
+        raise ConfigError(
+            f"{path} is tracked by git; the name that your profile has here would go to everybody.",
+            hint=f"Take it out of git, the file stays: git rm --cached {os.path.relpath(path, laptop.top)}",
+        )
+    if not _ignores_local(laptop, repository):
+        check_writable(dvc.local_gitignore(repository))
 
 
 def read_key(laptop: Laptop, record: Record) -> KeyPair | None:
@@ -170,7 +188,46 @@ def write_remote(project: Project, laptop: Laptop, record: Record, story: Story)
             record = replace(record, dvc_default_before=before.default, dvc_autostage_before=before.autostage)
         record = replace(record, dvc_repository=os.path.relpath(place, project.folder))
         project.save(record)
+        return _write_local(project, laptop, place, record)
+
+
+def _write_local(project: Project, laptop: Laptop, place: Path, record: Record) -> Record:
+    """Give the remote the name that a member's profile has on this machine, if it is not everybody's.
+
+    A name that an earlier `join` wrote and that holds no more is taken out. Returns the record with what `leave` needs.
+    """
+    personal = _remote(record).personal
+    if record.dvc_local_profile not in (None, personal):
+        _take_out_local(project, place, record)
+        record = replace(record, dvc_local_profile=None, dvc_local_before=None)
+        project.save(record)
+    if personal is None or dvc.personal_profile(place, record.env) == personal:
+        return record
+    if all(each.dvc_local_profile is None for each in project.joined()):
+        # No line of ours is in it, so however it is by now, the user has made it so.
+        _remember(project)
+        if before := project.before():
+            project.save_before(replace(before, dvc_local=dotenv.state(dvc.local_path(place))))
+    record = replace(record, dvc_local_profile=personal, dvc_local_before=dvc.personal_before(place, record.env))
+    project.save(record)
+    if not _ignores_local(laptop, place):
+        _remember(project, dvc_gitignore=dotenv.state(dvc.local_gitignore(place)))
+        dotenv.ignore(dvc.local_gitignore(place), dvc.LOCAL_IGNORED)
+    dvc.write_personal(place, record.env, personal)
     return record
+
+
+def _take_out_local(project: Project, place: Path, record: Record) -> None:
+    before = project.before()
+    if record.dvc_local_profile is not None and record.dvc_local_before is not None and before is not None:
+        state = before.dvc_local or "whole"
+        dvc.remove_personal(place, record.env, record.dvc_local_profile, record.dvc_local_before, state)
+
+
+def _ignores_local(laptop: Laptop, repository: Path) -> bool:
+    """Tell whether git leaves DVC's personal file alone; outside of a repository, whether it would."""
+    path = dvc.local_path(repository)
+    return dvc.ignores_local(repository) or (laptop.top is not None and laptop.git.ignores(path))
 
 
 def _make_repository(project: Project, place: Path, record: Record, lock: int) -> None:
@@ -237,6 +294,7 @@ def take_out(project: Project, laptop: Laptop, record: Record, *, with_profile: 
         with locked(dvc.config_path(repository), timeout=_DVC_SECONDS):
             if dvc.remove(repository, _remote(record), _dvc_before(project, record, repository)):
                 gone.append(f"the DVC remote {record.env}")
+            _take_out_local(project, repository, record)
     if dotenv.take_out(laptop.env_file, record.owner):
         gone.append(f"the block in {laptop.env_file.name}")
     return gone
@@ -263,6 +321,11 @@ def put_back(project: Project, laptop: Laptop, record: Record) -> PutBack:
         elif dotenv.no_longer_ignore(laptop.gitignore, _IGNORED, before.gitignore):
             gone.append(f"the line {_IGNORED} in .gitignore")
     place = repository_of(project, record) or laptop.dvc_repository
+    if before.dvc_gitignore is not None and place is not None:
+        if dvc.local_path(place).is_file() and before.dvc_local == "no file":
+            left.append(f"the line {dvc.LOCAL_IGNORED} in .dvc/.gitignore, because .dvc/config.local is there")
+        elif dotenv.no_longer_ignore(dvc.local_gitignore(place), dvc.LOCAL_IGNORED, before.dvc_gitignore):
+            gone.append(f"the line {dvc.LOCAL_IGNORED} in .dvc/.gitignore")
     if before.dvc_made is not None and place is not None and (place / ".dvc").is_dir():
         made = [place / path for path in before.dvc_made]
         if not dvc.is_untouched(place, before.dvc_made):
@@ -341,6 +404,7 @@ def _remember(
     gitignore: str | None = None,
     dvc_config: str | None = None,
     dvc_made: dict[str, str] | None = None,
+    dvc_gitignore: str | None = None,
 ) -> None:
     """Write down how something was before the first `join` changes it; what is written down already stays."""
     before = project.before() or Before(env_file=(project.folder / ".env").is_file())
@@ -349,6 +413,7 @@ def _remember(
         gitignore=gitignore if before.gitignore is None else before.gitignore,
         dvc_config=dvc_config if before.dvc_config is None else before.dvc_config,
         dvc_made=dvc_made if before.dvc_made is None else before.dvc_made,
+        dvc_gitignore=dvc_gitignore if before.dvc_gitignore is None else before.dvc_gitignore,
     )
     project.save_before(now)
 
@@ -371,4 +436,9 @@ def _sharing(project: Project, records: list[Record], repository: Path) -> list[
 
 
 def _remote(record: Record) -> dvc.Remote:
-    return dvc.Remote(record.env, record.dvc_remote_url, record.aws_profile)
+    shared = profile_of(record.project, record.env)
+    return _remote_of(record.env, record.dvc_remote_url, shared, record.aws_profile)
+
+
+def _remote_of(name: str, url: str, shared: str, own: str) -> dvc.Remote:
+    return dvc.Remote(name, url, shared, own if own != shared else None)

@@ -57,8 +57,18 @@ class Due:
 Confirm = Callable[[Sequence[Due]], bool]
 
 
-def rotate(project: Project, request: Request, story: Story, confirm: Confirm, tell: Tell) -> list[Due]:
-    """Replace keys; returns whose. Raises Declined on a no, BootstrapError if a name is nobody's."""
+def rotate(
+    project: Project,
+    request: Request,
+    story: Story,
+    confirm: Confirm,
+    tell: Tell,
+    written: Callable[[Sequence[str]], None] = lambda _: None,
+) -> list[Due]:
+    """Replace keys; returns whose. `written` gets the people whose new invites are written, all of them at once.
+
+    Raises Declined on a no, BootstrapError if a name is nobody's, Unfinished if GitHub did not take the key of `ci`.
+    """
     if request.codes is not None:
         request.codes.check()
     with open_counter(project, request.env, request.profile, _COMMAND, story) as counter:
@@ -93,22 +103,28 @@ def rotate(project: Project, request: Request, story: Story, confirm: Confirm, t
         if not due:
             return []
         renewed = [membership.members[one.name] for one in due if one.name != CI_MEMBER]
-        desk = handover.desk_of(counter, seal, tell, renewed)
-        with story.step(f"Making new keys for {counted(len(due), 'member')}") as step:
-            begun = [
-                counter.side.start(partial(_renew, counter, desk, one.name, one.retiring))
-                for one in due
-                if one.name != CI_MEMBER
-            ]
-            for count, future in enumerate(begun, start=1):
-                made = counter.side.result(future)
-                desk.hand_over([made])
-                _retire(counter, made.member.name)
-                step.detail(f"{count} of {len(due)}")
-            if any(one.name == CI_MEMBER for one in due):
-                _renew_ci(counter, next(one for one in due if one.name == CI_MEMBER))
-        counter.registry.save(counter.registry.membership)
+        if renewed:
+            _renew_all(counter, handover.desk_of(counter, seal, tell, renewed), due)
+            written([one.name for one in renewed])
+        # Last: GitHub may refuse its key, and people's invites are done by then.
+        for one in due:
+            if one.name == CI_MEMBER:
+                with story.step("Making a new key for ci"):
+                    _renew_ci(counter, one)
         return due
+
+
+def _renew_all(counter: Counter, desk: Desk, due: Sequence[Due]) -> None:
+    """Give all of these people new keys, `ci` left out."""
+    people_due = [one for one in due if one.name != CI_MEMBER]
+    with counter.story.step(f"Making new keys for {counted(len(people_due), 'member')}") as step:
+        begun = [counter.side.start(partial(_renew, counter, desk, one.name, one.retiring)) for one in people_due]
+        for count, future in enumerate(begun, start=1):
+            made = counter.side.result(future)
+            desk.hand_over([made])
+            _retire(counter, made.member.name)
+            step.detail(f"{count} of {len(people_due)}")
+    counter.registry.save(counter.registry.membership)
 
 
 def _look(counter: Counter, name: str) -> Due:

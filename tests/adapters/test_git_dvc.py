@@ -323,6 +323,69 @@ def test_what_was_changed_since_stays_even_if_the_text_is_known(repository: Path
     assert text_of(repository) == text + "['remote \"new\"']\n    url = /new\n"
 
 
+# --- DVC: the file for this machine alone ---
+
+MINE = Remote("stag", STAG.url, STAG.profile, "mine")
+LOCAL = "['remote \"stag\"']\n    profile = mine\n"
+PERSONAL = {
+    "no file": (None, LOCAL, "no section", "no file"),
+    "an empty file": ("", LOCAL, "no section", "whole"),
+    "no last newline": ("[cache]\n    dir=/x # big", f"[cache]\n    dir=/x # big\n{LOCAL}", "no section", "no newline"),
+    "another remote": (
+        "['remote \"prod\"']\n    url = /p\n",
+        f"['remote \"prod\"']\n    url = /p\n{LOCAL}",
+        "no section",
+        "whole",
+    ),
+    "a section of the remote": (
+        "# a\n[ 'remote \"stag\"' ] # b\n\n    jobs = 4\n[cache]\n    type = copy\n",
+        "# a\n[ 'remote \"stag\"' ] # b\n    profile = mine\n\n    jobs = 4\n[cache]\n    type = copy\n",
+        "no profile",
+        "whole",
+    ),
+    "a profile of the user's": (
+        "['remote \"stag\"']\n  jobs=4\n  profile=old # why",
+        "['remote \"stag\"']\n  jobs=4\n    profile = mine",
+        "  profile=old # why",
+        "no newline",
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "after", "before", "file"), PERSONAL.values(), ids=PERSONAL.keys())
+def test_a_personal_profile_comes_and_goes(
+    text: str | None, after: str, before: str, file: str, repository: Path
+) -> None:
+    path = dvc.local_path(repository)
+    if text is not None:
+        path.write_bytes(text.encode())
+    dvc.write(repository, MINE, NONE)
+    assert OURS in text_of(repository)
+    assert not dvc.is_written(repository, MINE)
+    dvc.check(repository, MINE)
+    assert dvc.personal_before(repository, "stag") == before
+    for _ in range(2):
+        dvc.write_personal(repository, "stag", "mine")
+        assert path.read_bytes().decode() == after
+    assert dvc.is_written(repository, MINE)
+    assert dvc_says(repository)["remote"]["stag"]["profile"] == "mine"
+    assert dvc.remove_personal(repository, "stag", "another", before, file) is False
+    assert dvc.remove_personal(repository, "stag", "mine", before, file) is True
+    assert (path.read_bytes().decode() if path.exists() else None) == text
+    assert dvc.remove_personal(repository, "stag", "mine", before, file) is False
+
+
+def test_a_personal_profile_that_is_shared_is_ours_only_with_our_bucket(repository: Path) -> None:
+    config(repository, OURS.replace("demo-stag\n", "mine\n"))
+    assert dvc.remove(repository, MINE, Before(None, None)) is True
+    theirs = OURS.replace("demo-stag\n", "mine\n").replace(STAG.url, "s3://mine/dvc")
+    config(repository, theirs)
+    with pytest.raises(ConfigError):
+        dvc.check(repository, MINE)
+    assert dvc.remove(repository, MINE, Before(None, None)) is False
+    assert text_of(repository) == theirs
+
+
 def test_without_git_nothing_is_staged(repository: Path) -> None:
     dvc.write(repository, STAG, NONE, autostage=False)
     assert dvc.core(repository) == Before("stag", None)

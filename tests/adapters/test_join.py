@@ -602,7 +602,8 @@ def test_beside_the_operators_profile(student: Student, invite: Invite) -> None:
     done = student.join(invite)
     assert done.record.aws_profile == "course-stag-ana"
     assert any("that of course/stag; yours is called course-stag-ana" in note for note in student.story.notes)
-    assert "profile = course-stag-ana" in student.read(".dvc/config")
+    assert "profile = course-stag\n" in student.read(".dvc/config")
+    assert "profile = course-stag-ana\n" in student.read(".dvc/config.local")
     assert any(f"led to s3://{NAMES.bucket}/dvc/ci" in note for note in student.story.notes)
     assert "AWS_PROFILE=course-stag-ana" in student.read(".env")
     assert not student.join(invite).changed
@@ -669,6 +670,230 @@ def test_a_folder_that_is_gone_keeps_no_profile(student: Student, invite: Invite
     assert student.leave().kept == []
     assert not (student.home / ".aws").exists()
     assert not (student.home / ".local" / "state" / "bootstrap" / "joined.json").exists()
+
+
+# --- a profile of another name, and what is shared through git ---
+
+
+def dvc_says(student: Student, remote: str = "stag") -> tuple[str, str]:
+    """Return address and profile of a remote as DVC itself puts its files together, checked against its schema."""
+    from dvc.config import Config
+
+    found = Config(dvc_dir=str(student.folder / ".dvc"), validate=True)["remote"][remote]
+    return found["url"], found["profile"]
+
+
+URL = f"s3://{NAMES.bucket}/dvc/blue"
+LOCAL = "['remote \"stag\"']\n    profile = mine\n"
+IGNORED = "/config.local\n/tmp\n/cache\n"
+LOCALS: dict[str, tuple[dict[str, str], str]] = {
+    "no file": ({}, LOCAL),
+    "an empty file": ({".dvc/config.local": ""}, LOCAL),
+    "other remotes, a cache, comments": (
+        {
+            ".dvc/config.local": "# größe\n[cache]\ndir=/x # big\n\n[ 'remote \"theirs\"' ]\nurl=s3://d\nsecret_access_key=s"
+        },
+        f"# größe\n[cache]\ndir=/x # big\n\n[ 'remote \"theirs\"' ]\nurl=s3://d\nsecret_access_key=s\n{LOCAL}",
+    ),
+    "something else of the same remote": (
+        {".dvc/config.local": "['remote \"stag\"']\n    jobs = 4\n[cache]\n    dir = /x\n"},
+        "['remote \"stag\"']\n    profile = mine\n    jobs = 4\n[cache]\n    dir = /x\n",
+    ),
+    "a header and no more": ({".dvc/config.local": '[remote "stag"]'}, '[remote "stag"]\n    profile = mine\n'),
+    "another profile of the same remote": (
+        {".dvc/config.local": "['remote \"stag\"']\n  profile=old # why\n  jobs=4"},
+        "['remote \"stag\"']\n    profile = mine\n  jobs=4",
+    ),
+    "the same name already": (
+        {".dvc/config.local": "['remote \"stag\"']\nprofile=mine # of last year"},
+        "['remote \"stag\"']\nprofile=mine # of last year",
+    ),
+    "Windows": (
+        {".dvc/config.local": "[cache]\r\n    dir = /x\r\n"},
+        "[cache]\r\n    dir = /x\r\n" + LOCAL.replace("\n", "\r\n"),
+    ),
+    "not ignored": ({".dvc/.gitignore": "/cache"}, LOCAL),
+    "not ignored, and there": ({".dvc/.gitignore": "/cache\n", ".dvc/config.local": "[cache]\n    dir = /x\n"}, ""),
+}
+
+
+@pytest.mark.parametrize(("texts", "local"), LOCALS.values(), ids=LOCALS.keys())
+def test_another_name_stays_on_this_machine(
+    student: Student, invite: Invite, texts: dict[str, str], local: str
+) -> None:
+    student.write({".dvc/.gitignore": IGNORED} | texts)
+    before = student.texts()
+    assert student.join(invite, profile="mine").changed
+    assert f"url = {URL}\n    profile = course-stag\n" in student.read(".dvc/config")
+    assert student.read(".dvc/config.local") == (local or f"{texts['.dvc/config.local']}{LOCAL}")
+    assert dvc_says(student) == (URL, "mine")
+    assert student.git("check-ignore", ".dvc/config.local")
+    joined = student.files()
+    assert not student.join(invite).changed
+    assert student.files() == joined
+    remembered = "".join(text.decode() for name, text in student.texts().items() if ".bootstrap" in name)
+    assert "secret_access_key" not in remembered
+    assert student.leave().kept == []
+    assert student.texts() == before
+
+
+def test_teammates_with_other_names_share_one_file(
+    student: Student, plain: Student, cloud: Cloud, invite: Invite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each on a laptop of their own: what one commits and the other pulls is right for both."""
+    student.write({".dvc/.gitignore": IGNORED})
+    student.join(invite, profile="my-course")
+    shared = student.read(".dvc/config")
+    student.git("add", "--all")
+    assert ".dvc/config.local" not in student.git("diff", "--cached", "--name-only").split()
+    for number, name in enumerate((None, "my-other-course")):
+        home = student.home.parent / f"home-{number}"
+        mate = Student(home, home / "class", Story())
+        mate.folder.mkdir(parents=True)
+        monkeypatch.setenv("HOME", str(home))
+        mate.git("init", "-q")
+        mate.write({".dvc/config": shared, ".dvc/.gitignore": IGNORED})
+        assert mate.join(cloud.invite(member="ben"), profile=name).record.aws_profile == (name or "course-stag")
+        assert mate.read(".dvc/config") == shared
+        assert dvc_says(mate) == (URL, name or "course-stag")
+        assert (mate.folder / ".dvc" / "config.local").exists() is (name is not None)
+
+
+def without_profile(student: Student) -> None:
+    for name in ("config", "credentials"):
+        (student.home / ".aws" / name).unlink()
+
+
+@pytest.mark.parametrize("text", [None, "", "[cache]\n    dir = /x", "['remote \"stag\"']\n  profile=old # why\n"])
+def test_a_name_that_holds_no_more_is_taken_out(student: Student, invite: Invite, text: str | None) -> None:
+    """As after somebody removed the profile by hand: the next `join` may give it another name, or everybody's."""
+    student.write({".dvc/.gitignore": IGNORED} | ({} if text is None else {".dvc/config.local": text}))
+    before = student.texts()
+    student.join(invite, profile="mine")
+    without_profile(student)
+    assert student.join(invite, profile="another").changed
+    assert dvc_says(student) == (URL, "another")
+    without_profile(student)
+    assert student.join(invite).changed
+    assert not student.join(invite).changed
+    now = student.texts()
+    for name in (".dvc/config.local", ".dvc/.gitignore"):
+        assert now.get(str(student.folder / name)) == before.get(str(student.folder / name))
+    student.leave()
+    assert student.texts() == before
+
+
+@pytest.mark.parametrize("first", ["stag", "prod"])
+@pytest.mark.parametrize("text", [None, "[cache]\n    dir = /x", "[cache]\n    dir = /x\n"])
+def test_other_names_in_several_environments(
+    student: Student, cloud: Cloud, invite: Invite, text: str | None, first: str
+) -> None:
+    student.write({".dvc/.gitignore": "/cache"} | ({} if text is None else {".dvc/config.local": text}))
+    before = student.texts()
+    student.join(invite, profile="mine")
+    student.join(cloud.invite(env="prod"), profile="mine-too")
+    assert (dvc_says(student)[1], dvc_says(student, "prod")[1]) == ("mine", "mine-too")
+    student.leave(first)
+    other = "prod" if first == "stag" else "stag"
+    assert dvc_says(student, other)[1] == ("mine-too" if first == "stag" else "mine")
+    student.leave()
+    assert student.texts() == before
+
+
+def test_what_was_added_to_dvcs_personal_file_since_stays(student: Student, invite: Invite) -> None:
+    student.write({".dvc/.gitignore": "/cache\n"})
+    student.join(invite, profile="mine")
+    student.dvc("remote", "modify", "--local", "stag", "session_token", "theirs")
+    left = student.leave()
+    assert student.read(".dvc/config.local") == "['remote \"stag\"']\n    session_token = theirs\n"
+    # It may hold secrets by now.
+    assert student.read(".dvc/.gitignore") == "/cache\n/config.local\n"
+    assert left.kept == ["the line /config.local in .dvc/.gitignore, because .dvc/config.local is there"]
+
+
+def test_a_name_that_was_changed_by_hand_since_stays(student: Student, invite: Invite) -> None:
+    student.join(invite, profile="mine")
+    student.write({".dvc/config.local": LOCAL.replace("mine", "by-hand")})
+    student.leave()
+    assert student.read(".dvc/config.local") == LOCAL.replace("mine", "by-hand")
+
+
+def test_another_name_that_an_earlier_version_shared(student: Student, invite: Invite) -> None:
+    student.join(invite, profile="mine")
+    (student.folder / ".dvc" / "config.local").unlink()
+    shared = student.read(".dvc/config")
+    student.write({".dvc/config": shared.replace("profile = course-stag", "profile = mine")})
+    assert student.join(invite).changed
+    assert student.read(".dvc/config") == shared
+    assert dvc_says(student) == (URL, "mine")
+
+
+def test_another_name_on_a_branch_without_the_remote(student: Student, invite: Invite) -> None:
+    student.write({".dvc/.gitignore": IGNORED})
+    before = student.texts()
+    student.join(invite, profile="mine")
+    student.write({".dvc/config": ""})
+    assert student.join(invite).changed
+    assert dvc_says(student) == (URL, "mine")
+    student.write({".dvc/config": ""})
+    student.leave()
+    assert student.texts() == before
+
+
+@pytest.mark.parametrize("written", [False, True])
+def test_another_name_after_a_stop(
+    student: Student, invite: Invite, monkeypatch: pytest.MonkeyPatch, written: bool
+) -> None:
+    from bootstrap.adapters import dvc
+
+    student.write({".dvc/.gitignore": "/cache", ".dvc/config.local": "[cache]\n    dir = /x"})
+    before = student.texts()
+    for again in (True, False):
+        with monkeypatch.context() as patch:
+            patch.setattr(dvc, "write_personal", stopped_after(dvc.write_personal if written else lambda *_: None))
+            with pytest.raises(KeyboardInterrupt):
+                student.join(invite, profile="mine")
+        if again:
+            assert student.join(invite).changed
+            assert dvc_says(student) == (URL, "mine")
+        student.leave()
+        assert student.texts() == before
+
+
+def test_another_name_in_a_repository_that_join_made(plain: Student, invite: Invite) -> None:
+    plain.git("init", "-q")
+    plain.join(invite, profile="mine")
+    assert dvc_says(plain) == (URL, "mine")
+    assert ".dvc/config.local" not in plain.git("status", "--porcelain", "--untracked-files=all")
+    assert plain.leave().kept == []
+    assert plain.texts() == {}
+
+
+def test_a_personal_file_that_git_tracks(student: Student, invite: Invite) -> None:
+    student.write({".dvc/config.local": "[cache]\n    dir = /x\n"})
+    student.git("add", "--force", ".dvc/config.local")
+    error = refused(student, ConfigError, "tracked by git", invite, profile="mine")
+    assert error.hint.endswith("git rm --cached .dvc/config.local")
+    assert student.join(invite).changed
+
+
+UNREADABLE = {
+    "no configuration": ("[cache\n", "DVC cannot read this line"),
+    "a section hidden in a value": (
+        "[a]\nx = '''\n['remote \"stag\"']\n'''\n",
+        "a value in it goes over several lines",
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "match"), UNREADABLE.values(), ids=UNREADABLE.keys())
+def test_a_personal_file_that_cannot_be_changed(student: Student, invite: Invite, text: str, match: str) -> None:
+    student.write({".dvc/config.local": text})
+    refused(student, ConfigError, match, invite, profile="mine")
+    # Everybody's name needs nothing there.
+    assert student.join(invite).changed
+    student.leave()
+    assert student.read(".dvc/config.local") == text
 
 
 # --- repositories ---

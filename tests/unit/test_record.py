@@ -35,7 +35,17 @@ LOCAL = replace(
 )
 
 
-JOINED = replace(LOCAL, member="ana", role="student", team="blue", mlflow_username="ana", operator_profile=None)
+JOINED = replace(
+    LOCAL,
+    member="ana",
+    role="student",
+    team="blue",
+    mlflow_username="ana",
+    operator_profile=None,
+    aws_profile="mine",
+    dvc_local_profile="mine",
+    dvc_local_before="no section",
+)
 
 
 @pytest.mark.parametrize("record", [AWS, LOCAL, JOINED], ids=["aws", "local", "joined"])
@@ -98,7 +108,14 @@ def test_owner_is_unique_per_environment_and_member() -> None:
     assert JOINED.owner == "demo/stag/ana"
 
 
-BEFORE = Before(env_file=True, gitignore="no file", dvc_config="# größe\r\n", dvc_made={".dvc/config": "e3b0"})
+BEFORE = Before(
+    env_file=True,
+    gitignore="no file",
+    dvc_config="# größe\r\n",
+    dvc_made={".dvc/config": "e3b0"},
+    dvc_local="no newline",
+    dvc_gitignore="whole",
+)
 
 
 @pytest.mark.parametrize("before", [BEFORE, Before(env_file=False)])
