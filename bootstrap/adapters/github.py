@@ -27,7 +27,8 @@ _ATTEMPTS = 4
 # A longer wait than this is for the user to decide on.
 _MOST_WAIT_SECONDS = 60.0
 _PAGE = 100
-_HOW_TO_GRANT = "https://github.com/settings/tokens"
+# More than any repository may have of anything here; whoever always says that there is a next one is not GitHub.
+_MOST_PAGES = 100
 # What nobody has, to find out whether deleting would be allowed.
 _NOBODYS = "NOBODYS_OF_BOOTSTRAP"
 
@@ -57,7 +58,9 @@ class _Answer:
 
 @dataclass
 class GitHub:
-    """One repository as the owner of `token` sees it. `api_url` as in bootstrap.toml, `repository` as owner/name.
+    """One repository as the owner of `token` sees it.
+
+    `api_url` and `environments` are as in bootstrap.toml, `repository` is owner/name.
 
     Every method raises GitHubFailed, with what to do about it: no answer, a token that is refused or may not do this,
     a repository that is not there or is archived, something that GitHub does not take, no more requests for now.
@@ -66,6 +69,7 @@ class GitHub:
     api_url: str
     repository: str
     token: str = field(repr=False)
+    environments: bool | None = None
     sleep: Callable[[float], None] = time.sleep
     _requester: Requester | None = field(default=None, repr=False)
     _sealing_keys: dict[str, tuple[str, str]] = field(default_factory=dict, repr=False)
@@ -80,12 +84,18 @@ class GitHub:
         if scopes is not None and "repo" not in {one.strip() for one in scopes.split(",")}:
             raise GitHubFailed(
                 f"The token for {self._host} lacks the scope `repo`, which settings of {self.repository} need.",
-                hint=f"Give it that scope, or make one that has it: {_HOW_TO_GRANT}",
+                hint=f"Give it that scope, or make one that has it: {self._tokens}",
             )
         if answer.status == 404:
             raise self._refused(answer, "")
         found = answer.body
         name, private = str(found["full_name"]), bool(found["private"])
+        if name.lower() != self.repository.lower():
+            # GitHub leads on from the old name when something is read, and not when it is written.
+            raise GitHubFailed(
+                f"{self.repository} is called {name} now.",
+                hint=f'Write repository = "{name}" under [github] in bootstrap.toml.',
+            )
         if found["archived"]:
             raise GitHubFailed(
                 f"{name} is archived on GitHub; nothing in it can be changed.",
@@ -105,6 +115,8 @@ class GitHub:
             admin=True,
             plan=self._plan(str(found["owner"]["login"])) if private else None,
             default_subject=self._has_default_subject(),
+            environments=self.environments,
+            of_a_user=found["owner"].get("type") != "Organization",
         )
 
     def check_reach(self, scope: Scope, env: str) -> None:
@@ -172,13 +184,22 @@ class GitHub:
         policies["custom_branch_policies"] = environment.policy == "custom"
         people = [{"type": "User", "id": one} for one in environment.reviewers.values()]
         teams = [{"type": "Team", "id": one} for one in environment.other_reviewers]
-        body = {
+        # A private repository of a small plan takes none of these, not even empty; left out they are empty, too.
+        rules = {
             "wait_timer": environment.wait_timer,
             "prevent_self_review": environment.prevent_self_review,
-            "reviewers": people + teams or None,
-            "deployment_branch_policy": None if environment.policy == "all" else policies,
+            "reviewers": people + teams,
         }
-        self._ask("PUT", self._environment(name), body, about=f"the environment {name}")
+        body: dict[str, Any] = {key: value for key, value in rules.items() if value}
+        body["deployment_branch_policy"] = None if environment.policy == "all" else policies
+        answer = self._ask("PUT", self._environment(name), body, fine=(404, 422), about=f"the environment {name}")
+        if answer.status in (404, 422):
+            error = self._refused(answer, f"the environment {name}")
+            raise GitHubFailed(
+                error.message,
+                hint=f"{error.hint} If your plan has no environments for private repositories, write "
+                "environments = false under [github].",
+            )
 
     def add_branch(self, name: str, branch: str) -> None:
         """Let a branch use an environment."""
@@ -188,6 +209,8 @@ class GitHub:
     def delete_environment(self, name: str) -> None:
         """Delete an environment with all that is in it, if it is there."""
         self._ask("DELETE", self._environment(name), fine=(404,))
+        # Another of the same name has a key of its own.
+        self._sealing_keys.clear()
 
     def set_variable(self, scope: Scope, env: str, name: str, value: str, *, is_there: bool) -> None:
         """Write a variable."""
@@ -240,6 +263,11 @@ class GitHub:
     def _host(self) -> str:
         return urlsplit(self.api_url).netloc
 
+    @property
+    def _tokens(self) -> str:
+        """Where tokens are made: on the web, the host's name has no `api.`."""
+        return f"https://{self._host.removeprefix('api.')}/settings/tokens"
+
     def _repo(self) -> str:
         return f"/repos/{self.repository}"
 
@@ -263,14 +291,12 @@ class GitHub:
 
     def _pages(self, path: str, key: str | None) -> Iterator[Any]:
         """Yield every entry of a list, page by page."""
-        page = 1
-        while True:
+        for page in range(1, _MOST_PAGES):
             answer = self._ask("GET", path, query={"per_page": _PAGE, "page": page})
             yield from answer.body[key] if key else answer.body
             # Not told by the count of entries: of variables GitHub gives 30 at most, whatever is asked for.
             if 'rel="next"' not in (answer.header("Link") or ""):
                 return
-            page += 1
 
     def _ask(
         self,
@@ -310,7 +336,7 @@ class GitHub:
             status, headers, text = self._connection().requestJson(
                 verb, path, dict(query) if query else None, None, dict(body) if body is not None else None
             )
-        except (RequestException, GithubException, OSError) as error:
+        except (RequestException, GithubException, RuntimeError, OSError) as error:
             if not last:
                 return _Answer(0, {}, None)
             raise GitHubFailed(
@@ -351,13 +377,17 @@ class GitHub:
         if status == 401:
             return GitHubFailed(
                 f"GitHub at {self._host} refuses the token.",
-                hint=f"It may have expired; make a new one: {_HOW_TO_GRANT}",
+                hint=f"It may have expired; make a new one: {self._tokens}",
             )
         if is_limit(status, answer.header, time.time()):
             wait = wait_seconds(status, answer.header, 1, time.time())
             when = f"in {max(1, round(wait / 60))} min" if wait is not None else "later"
             return GitHubFailed(
                 f"GitHub at {self._host} answers no more requests for now.", hint=f"Run the same command again {when}."
+            )
+        if status == 403 and "secondary rate limit" in said.lower():
+            return GitHubFailed(
+                f"GitHub at {self._host} asks for a pause.", hint="Run the same command again in some minutes."
             )
         if status == 403 and "archived" in said.lower():
             return GitHubFailed(
@@ -369,7 +399,7 @@ class GitHub:
             needs = f"it lacks the permission {_permissions(lacks)}" if lacks else f"GitHub says: {said or 'Forbidden'}"
             return GitHubFailed(
                 f"The token may not touch{what}: {needs}.",
-                hint=f"Give the token that permission for {self.repository}, or use another: {_HOW_TO_GRANT}",
+                hint=f"Give the token that permission for {self.repository}, or use another: {self._tokens}",
             )
         if status == 404:
             return GitHubFailed(

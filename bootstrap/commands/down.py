@@ -47,5 +47,5 @@ def command(env: str, profile: str | None, config: Path | None, as_json: bool, y
     if gone.unfinished is not None:
         raise Unfinished(
             f"All is gone but what is on GitHub. {gone.unfinished.message}",
-            hint=finish("remove", env, gone.unfinished.hint),
+            hint=finish(f"bootstrap github remove --env {env}", gone.unfinished.hint),
         )

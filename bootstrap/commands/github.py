@@ -92,20 +92,23 @@ def status(env: str, profile: str | None, config: Path | None, as_json: bool, ve
 
 @command.command("remove", epilog="\b\nExample:\n  bootstrap github remove --env stag")
 @options.env_option()
+@click.option("--forget", is_flag=True, help="Ask nothing of GitHub, and only stop to remember what is there.")
 @options.config_option
 @options.json_option
 @options.yes_option
 @options.verbose_option
-def remove(env: str, config: Path | None, as_json: bool, yes: bool, verbose: bool) -> None:
+def remove(env: str, forget: bool, config: Path | None, as_json: bool, yes: bool, verbose: bool) -> None:
     """Delete from GitHub exactly what `sync` wrote for an environment. What others wrote stays.
 
     `down` does this by itself; here it is for an environment that is gone, or stays up without GitHub.
     """
     project = options.project(config, verbose=verbose)
     ui.require_an_answer(yes=yes)
-    gone = github_desk.remove(project, env, ui.TerminalStory(), lambda plan: _confirm(plan, yes=yes))
+    gone = github_desk.remove(project, env, ui.TerminalStory(), lambda plan: _confirm(plan, yes=yes), forget=forget)
     if as_json:
         options.print_json({"removed": gone})
+    elif forget:
+        click.echo("Forgotten. What is on GitHub stays there.")
     else:
         click.echo(f"Removed {len(gone)} things from GitHub." if gone else "Nothing of ours is there.")
 

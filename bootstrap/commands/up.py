@@ -56,7 +56,8 @@ def command(
         _summary(project, outcome)
     if outcome.unfinished is not None:
         raise Unfinished(
-            f"All is done but GitHub. {outcome.unfinished.message}", hint=finish("sync", env, outcome.unfinished.hint)
+            f"All is done but GitHub. {outcome.unfinished.message}",
+            hint=finish(outcome.finish, outcome.unfinished.hint),
         )
 
 

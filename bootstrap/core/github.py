@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -30,7 +30,11 @@ MARKER = "BOOTSTRAP_SYNC"
 
 @dataclass(frozen=True)
 class Repository:
-    """What GitHub says of a repository. `plan` is that of the owner's account, None where the token may not see it."""
+    """What GitHub says of a repository.
+
+    `plan` is that of the owner's account, None where the token may not see it. `environments` is what bootstrap.toml
+    says about that, None if it leaves it open. `of_a_user`: its owner is a person, not an organization.
+    """
 
     name: str
     id: int
@@ -40,6 +44,8 @@ class Repository:
     admin: bool = True
     plan: str | None = None
     default_subject: bool = True
+    environments: bool | None = None
+    of_a_user: bool = True
 
     @property
     def scope(self) -> Scope:
@@ -47,6 +53,8 @@ class Repository:
 
         https://docs.github.com/actions/how-tos/deploy/configure-and-manage-deployments/manage-environments
         """
+        if self.environments is not None:
+            return "environment" if self.environments else "repository"
         return "repository" if self.private and self.plan == "free" else "environment"
 
 
@@ -98,18 +106,23 @@ class Wanted:
         return {self.name(name): value for name, value in values.items()}
 
     def marker(self) -> Marker:
-        """Return what is written down of all this once it is done."""
-        names = {self.name(name) for name in self.variables} | set(self.secrets())
-        return Marker(tuple(sorted(names)), self.key.id if self.key else None, self.login.mark if self.login else None)
+        """Return what is written down of all this once it is done, as far as that is known from here."""
+        return Marker(
+            names=tuple(sorted({self.name(name) for name in self.variables} | set(self.secrets()))),
+            key=self.key.id if self.key else None,
+            login=self.login.mark if self.login else None,
+            branch=self.branch if self.scope == "environment" else None,
+            reviewers=tuple(self.reviewers.values()),
+        )
 
 
 @dataclass(frozen=True)
 class Marker:
     """What the variable BOOTSTRAP_SYNC says: the names that are ours there, the key and the login they hold.
 
-    `key` is an access key's id, `login` a `Login.mark`; None while they are being written, and `replaced` is then the
-    key that was there before. `made`: whether we made the environment on GitHub; `policy` is how its branch policy was
-    if it was there before.
+    `key` is an access key's id, `login` a `Login.mark`; None while they are being written. `replaced` is the key that
+    was there before, until it is ended. `made`: whether we made the environment on GitHub; `policy` is how its branch
+    policy was if it was there before. `branch` and `reviewers` (ids) are those that we let in and asked for.
     """
 
     names: tuple[str, ...] = ()
@@ -118,6 +131,8 @@ class Marker:
     made: bool = False
     policy: str | None = None
     replaced: str | None = None
+    branch: str | None = None
+    reviewers: tuple[int, ...] = ()
 
     def to_text(self) -> str:
         """Return it as the variable's value."""
@@ -128,8 +143,8 @@ def parse_marker(text: str | None) -> Marker | None:
     """Read the variable's value; None if there is none, or somebody else wrote it."""
     try:
         value: Any = json.loads(text or "")
-        names = tuple(str(name) for name in value["names"])
-        return Marker(names, value["key"], value["login"], bool(value["made"]), value["policy"], value["replaced"])
+        lists = {"names": tuple(map(str, value["names"])), "reviewers": tuple(map(int, value["reviewers"]))}
+        return Marker(**{**value, **lists})
     except (ValueError, TypeError, KeyError):
         return None
 
@@ -190,7 +205,7 @@ def compare(wanted: Wanted, found: Found) -> list[Change]:
     to hold, and if it was written after that key was made.
     """
     marker = found.marker(wanted.env, wanted.scope) or Marker()
-    changes = list(_environment_changes(wanted, found.environment)) if wanted.scope == "environment" else []
+    changes = list(_environment_changes(wanted, found, marker)) if wanted.scope == "environment" else []
     for name, value in wanted.variables.items():
         shown = wanted.name(name)
         if shown not in found.variables:
@@ -211,6 +226,20 @@ def compare(wanted: Wanted, found: Found) -> list[Change]:
     return changes
 
 
+def can_be_made_anew(found: Found, marker: Marker) -> bool:
+    """Tell whether an environment is ours with all that is in it, so that nothing of anybody's goes with it."""
+    return marker.made and not ({*found.variables, *found.secrets} - {*marker.names, MARKER})
+
+
+def goal(wanted: Wanted, found: Found) -> Marker:
+    """Return what is written down once all is done. A variable that somebody else had set so already stays theirs."""
+    before = found.marker(wanted.env, wanted.scope) or Marker()
+    values = {wanted.name(name): value for name, value in wanted.variables.items()}
+    done = wanted.marker()
+    theirs = {name for name in done.names if name in values and found.variables.get(name) == values[name]}
+    return replace(done, names=tuple(name for name in done.names if name not in theirs or name in before.names))
+
+
 def foreign(wanted: Wanted, found: Found) -> list[str]:
     """Return the names of secrets and variables that we would overwrite, though we did not write them.
 
@@ -225,7 +254,8 @@ def foreign(wanted: Wanted, found: Found) -> list[str]:
     return [name for name in names if name not in marker.names]
 
 
-def _environment_changes(wanted: Wanted, found: Environment | None) -> Iterator[Change]:
+def _environment_changes(wanted: Wanted, place: Found, marker: Marker) -> Iterator[Change]:
+    found = place.environment
     if found is None:
         yield Change("create", "environment", wanted.env)
         yield Change("create", "branch", wanted.branch)
@@ -234,10 +264,22 @@ def _environment_changes(wanted: Wanted, found: Environment | None) -> Iterator[
         yield Change("update", "branch", wanted.branch, now)
     elif wanted.branch not in found.branches:
         yield Change("create", "branch", wanted.branch)
+    old = marker.branch if found and marker.branch in found.branches else None
+    if old and old != wanted.branch and can_be_made_anew(place, marker):
+        # GitHub's description has no call that takes a branch out again.
+        yield Change("delete", "branch", old, "is not its branch any more; the environment is made anew")
     there = found.reviewers.values() if found else ()
     missing = [login for login, identity in wanted.reviewers.items() if identity not in there]
     if missing:
         yield Change("create" if found is None or not found.reviewers else "update", "reviewers", ", ".join(missing))
+    if gone := dismissed(wanted, found, marker):
+        yield Change("delete", "reviewers", ", ".join(gone), "not asked any more")
+
+
+def dismissed(wanted: Wanted, found: Environment | None, marker: Marker) -> dict[str, int]:
+    """Return the reviewers, name → id, that we asked for once and that are not wanted any more."""
+    gone = set(marker.reviewers) - set(wanted.reviewers.values())
+    return {login: one for login, one in (found.reviewers.items() if found else ()) if one in gone}
 
 
 def _outdated(name: str, wanted: Wanted, found: Found, marker: Marker) -> str:
@@ -302,9 +344,11 @@ def subjects(repository: Repository, env: str, branch: str) -> tuple[str, str]:
     )
 
 
-def permissions(roles: Iterable[tuple[str, str]]) -> dict[str, str]:
+def permissions(roles: Iterable[tuple[str, str]], *, of_a_user: bool = False) -> dict[str, str]:
     """Return name on GitHub → permission, for people and their roles here.
+
+    A repository that is a person's (`of_a_user`) knows one kind of collaborator, who may push.
 
     https://docs.github.com/organizations/managing-user-access-to-your-organizations-repositories/managing-repository-roles/repository-roles-for-an-organization
     """
-    return {login: "maintain" if role == "instructor" else "push" for login, role in roles if login}
+    return {login: "maintain" if role == "instructor" and not of_a_user else "push" for login, role in roles if login}

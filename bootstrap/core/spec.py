@@ -321,6 +321,9 @@ class GitHub(_Table):
         Literal["oidc", "keys"], _about("how workflows reach AWS: without a stored key, or with one", "oidc")
     ] = "oidc"
     api_url: Annotated[str, AfterValidator(_api_url), _about("GitHub's API", GITHUB_API)] = GITHUB_API
+    environments: Annotated[
+        bool | None, _about("whether GitHub has environments for this repository; found out if left away", False)
+    ] = None
 
 
 class Spec(_Table):

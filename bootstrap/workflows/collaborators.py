@@ -33,11 +33,14 @@ def invite_all(
     people = parse_roster(text, path.name).people
     if without := [person.name for person in people if not person.github]:
         story.note(f"Without a name on GitHub in the roster, and so left out: {', '.join(without)}.")
-    wanted = permissions((person.github, person.role) for person in people)
     hub = github.connect(project)
     with story.step("Looking at GitHub"):
-        hub.look()
+        repository = hub.look()
+        wanted = permissions(((one.github, one.role) for one in people), of_a_user=repository.of_a_user)
         held = {login.lower(): permission for login, permission in hub.collaborators().items()}
+        for login in wanted:
+            if login.lower() not in held:
+                hub.user_id(login)  # a name that is nobody's is told before anybody is invited
     todo = {
         login: permission
         for login, permission in wanted.items()

@@ -110,7 +110,7 @@ class _OnGitHub:
 def _look_at_github(project: Project, record: Record) -> _OnGitHub:
     if record.github is None:
         return _OnGitHub([])
-    if github.is_another(record.github, project.spec.github.repository):
+    if github.is_another(project, record.github):
         return _OnGitHub([], problem=github.left_behind(record.github, record.env))
     try:
         hub = github.connect(project)
@@ -186,8 +186,8 @@ def _destroy(
         if buckets.exists(aws, record.bucket, names.account):
             buckets.empty(aws, record.bucket)
             buckets.delete(aws, record.bucket)
-        remove_roles(place)
-        if kept := remove_provider(place, project):
+        remove_roles(place, project, record)
+        if kept := remove_provider(place, project, record):
             story.note(kept)
         provision.remove_state(place)
         left = [f"the IAM user {user}" for user in people.users_on_path(aws, names.iam_path)]

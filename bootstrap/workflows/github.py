@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import Literal
 from urllib.parse import urlsplit
 
 from bootstrap.adapters.aws import identity_provider, people
@@ -29,7 +30,9 @@ from bootstrap.core.github import (
     Trust,
     Wanted,
     compare,
+    dismissed,
     foreign,
+    goal,
     issuer,
     prefixed,
     subjects,
@@ -74,11 +77,13 @@ class Site:
         """What is remembered of the repository, so that its workflows stay let in while GitHub cannot be asked."""
         one = self.repository
         return {
+            "api_url": self.github.api_url,
             "repository": self.github.repository,
             "name": one.name,
             "id": one.id,
             "owner_id": one.owner_id,
             "scope": one.scope,
+            "branch": self.branch,
             "auth": self.auth,
         }
 
@@ -110,7 +115,8 @@ def connect(project: Project) -> GitHub:
             f"{project.spec.where('github', 'repository')}: no repository is named.",
             hint='Write this into bootstrap.toml, with your own names:\n  [github]\n  repository = "ana/my-course"',
         )
-    return GitHub(settings.api_url, settings.repository, find_token(project.environ, settings.api_url))
+    token = find_token(project.environ, settings.api_url)
+    return GitHub(settings.api_url, settings.repository, token, settings.environments)
 
 
 def look(project: Project, env: str) -> Site:
@@ -144,15 +150,15 @@ def look(project: Project, env: str) -> Site:
     )
 
 
-def trust(project: Project, place: Place, repository: Repository) -> tuple[Trust, dict[str, str]]:
+def trust(place: Place, repository: Repository, branch: str, api_url: str) -> tuple[Trust, dict[str, str]]:
     """Return how Terraform lets the workflows in, and what it takes over for that: address → id.
 
     The account has one identity provider for GitHub, whoever made it: it belongs to this environment's state only if
     this environment made it. Raises BootstrapError if one is there that does not serve AWS.
     """
-    names, signer = place.names, issuer(project.spec.github.api_url)
+    names, signs = place.names, issuer(api_url)
     adopted: dict[str, str] = {}
-    provider = identity_provider.find(place.aws, signer)
+    provider = identity_provider.find(place.aws, signs)
     arn = provider.arn if provider else ""
     if provider:
         if AUDIENCE not in provider.audiences:
@@ -166,25 +172,30 @@ def trust(project: Project, place: Place, repository: Repository) -> tuple[Trust
             arn = ""
     if names.github_role in identity_provider.roles_on_path(place.aws, names.iam_path):
         adopted[f"{MODULE}.aws_iam_role.this"] = names.github_role
-    env = names.env
-    branch = project.spec.environment(env).branch
-    return Trust(names.github_role, names.iam_path, signer, arn, subjects(repository, env, branch)), adopted
+    let_in = subjects(repository, names.env, branch)
+    return Trust(names.github_role, names.iam_path, signs, arn, let_in), adopted
 
 
-def remembered(project: Project, record: Record | None) -> Repository | None:
-    """Return the repository whose workflows were let in before, if it is still the one that is named."""
+def remembered(record: Record | None) -> Repository | None:
+    """Return the repository whose workflows were let in before."""
     facts = record.github if record else None
-    named = project.spec.github.repository
-    if not facts or named is None or is_another(facts, named):
+    if not facts:
         return None
-    private = facts["scope"] == "repository"
-    plan = "free" if private else None
-    return Repository(str(facts["name"]), int(facts["id"]), int(facts["owner_id"]), private=private, plan=plan)
+    has = facts["scope"] == "environment"
+    return Repository(str(facts["name"]), int(facts["id"]), int(facts["owner_id"]), environments=has)
 
 
-def is_another(facts: Mapping[str, str | int], named: str | None) -> bool:
+def is_another(project: Project, facts: Mapping[str, str | int]) -> bool:
     """Tell whether what was written went to another repository than bootstrap.toml names now, if any."""
-    return named is None or str(facts["repository"]).lower() != named.lower()
+    settings = project.spec.github
+    named = (settings.api_url, (settings.repository or "").lower())
+    return (str(facts["api_url"]), str(facts["repository"]).lower()) != named
+
+
+def signer(project: Project, record: Record | None) -> str:
+    """Return who signs for the workflows that are let in, or that will be."""
+    facts = record.github if record else None
+    return issuer(str(facts["api_url"]) if facts else project.spec.github.api_url)
 
 
 def left_behind(facts: Mapping[str, str | int], env: str) -> GitHubFailed:
@@ -192,7 +203,8 @@ def left_behind(facts: Mapping[str, str | int], env: str) -> GitHubFailed:
     name = facts["repository"]
     return GitHubFailed(
         f"What was written for '{env}' to {name} on GitHub is still there; bootstrap.toml does not name it any more.",
-        hint=f'Write repository = "{name}" under [github] once more, and then: bootstrap github remove --env {env}',
+        hint=f'Write repository = "{name}" under [github] once more, and then: bootstrap github remove --env {env}\n'
+        "If that repository is gone, or none of your concern any more, add --forget.",
     )
 
 
@@ -248,6 +260,11 @@ def sync(site: Site, want: Wanted, *, replace_foreign: bool, progress: Callable[
     changes = compare(want, site.found)
     if not changes and not site.elsewhere:
         return []
+    if _TO_COME in want.secrets().values():
+        raise GitHubFailed(
+            "The MLflow password of `ci` is not in .env here, or its key not in the profile.",
+            hint=f"Run this where the environment was brought up, or bring it up again: bootstrap up --env {want.env}",
+        )
     if (theirs := foreign(want, site.found)) and not replace_foreign:
         raise GitHubFailed(
             f"{site.repository.name} has {', '.join(theirs)} already, and not from here; nothing was written.",
@@ -257,15 +274,20 @@ def sync(site: Site, want: Wanted, *, replace_foreign: bool, progress: Callable[
     github.check_reach(scope, env)
     marker = site.found.marker(env, scope)
     before = marker or _first_marker(site)
+    if any((change.action, change.kind) == ("delete", "branch") for change in changes):
+        github.delete_environment(env)
+        site, marker = replace(site, found=Found(None, {}, {})), None
+        before = replace(before, names=(), branch=None, reviewers=())
+        changes = compare(want, site.found)
     # Shown before the first write: what is wanted must not be on GitHub without our knowing it for ours.
     if scope == "environment":
-        _write_environment(site, want, changes, progress)
-    goal = replace(want.marker(), made=before.made, policy=before.policy)
-    rewritten = any(change.kind == "secret" for change in changes)
-    names = tuple(sorted({*before.names, *goal.names}))
-    begun = replace(goal, names=names)
-    if rewritten:
-        begun = replace(begun, key=None, login=None, replaced=before.key or before.replaced)
+        _write_environment(site, want, changes, before, progress)
+    held = before.key or before.replaced
+    replaced = held if want.key and held != want.key.id else None
+    done = replace(goal(want, site.found), made=before.made, policy=before.policy, replaced=replaced)
+    begun = replace(done, names=tuple(sorted({*before.names, *done.names})))
+    if any(change.kind == "secret" for change in changes):
+        begun = replace(begun, key=None, login=None, replaced=held)
     if changes:
         _write_marker(site, begun, is_there=marker is not None)
     values = {want.name(name): value for name, value in want.variables.items()}
@@ -280,7 +302,7 @@ def sync(site: Site, want: Wanted, *, replace_foreign: bool, progress: Callable[
         elif change.kind in ("variable", "secret"):
             github.delete(scope, env, change.kind, change.name)
     if changes:
-        _write_marker(site, goal, is_there=True)
+        _write_marker(site, done, is_there=True)
     if site.elsewhere:
         _delete_names(github, "repository", env, site.elsewhere)
     return changes
@@ -316,8 +338,25 @@ def what_is_ours(github: GitHub, repository: Repository, env: str) -> list[str]:
         found = github.found(scope, env)
         marker = found.marker(env, scope)
         if marker is not None:
-            count += sum(name in found.secrets or name in found.variables for name in marker.names)
+            count += 1 + sum(name in found.secrets or name in found.variables for name in marker.names)
     return [f"{count} secrets and variables of {env} in {repository.name}"] if count else []
+
+
+def end_replaced_key(site: Site, place: Place, key: KeyPair | None) -> None:
+    """End the key of `ci` that GitHub held before, now that it holds another: a `rotate` may have had to leave it.
+
+    Looks again at what is written down there, so it can be called after any `sync`.
+    """
+    if site.auth != "keys" or key is None:
+        return
+    marker = site.github.found(site.scope, site.env).marker(site.env, site.scope)
+    if marker is None or marker.key != key.id or marker.replaced in (None, key.id):
+        return
+    user = place.names.iam_user(CI_MEMBER)
+    if marker.replaced in {one.id for one in people.key_ids(place.aws, user)}:
+        people.set_key_active(place.aws, user, str(marker.replaced), active=False)
+        people.delete_key(place.aws, user, str(marker.replaced))
+    _write_marker(site, replace(marker, replaced=None), is_there=True)
 
 
 def _first_marker(site: Site) -> Marker:
@@ -325,23 +364,31 @@ def _first_marker(site: Site) -> Marker:
     there = site.found.environment
     if site.scope == "repository":
         return Marker()
-    if there is None or (there.policy == "custom" and _is_empty(site) and set(there.branches) <= {site.branch}):
-        # The second: a run of ours that was cut off right after it had made the environment.
+    if there is None:
+        return Marker(made=True)
+    asked = set(there.reviewers.values()) <= set(site.reviewers.values()) and not there.other_reviewers
+    if asked and there.policy == "custom" and set(there.branches) <= {site.branch} and _is_empty(site):
+        # A run of ours that was cut off right after it had made the environment.
         return Marker(made=True)
     return Marker(policy=there.policy)
 
 
 def _is_empty(site: Site) -> bool:
-    return not site.found.variables and not site.found.secrets
+    there = site.found.environment
+    rules = there is not None and (there.wait_timer or there.prevent_self_review)
+    return not (site.found.variables or site.found.secrets or rules)
 
 
-def _write_environment(site: Site, want: Wanted, changes: list[Change], progress: Callable[[str], None]) -> None:
+def _write_environment(
+    site: Site, want: Wanted, changes: list[Change], before: Marker, progress: Callable[[str], None]
+) -> None:
     there = site.found.environment or Environment("custom")
-    kinds = {change.kind: change for change in changes}
-    if kinds.keys() & {"environment", "reviewers"} or (there.policy != "custom"):
+    kinds = {change.kind for change in changes}
+    if kinds & {"environment", "reviewers"} or there.policy != "custom":
         progress(f"the environment {site.env}")
-        reviewers = {**there.reviewers, **want.reviewers}
-        site.github.put_environment(site.env, replace(there, policy="custom", reviewers=reviewers))
+        gone = dismissed(want, there, before)
+        kept = {login: one for login, one in there.reviewers.items() if login not in gone}
+        site.github.put_environment(site.env, replace(there, policy="custom", reviewers={**kept, **want.reviewers}))
     if "branch" in kinds:
         site.github.add_branch(site.env, want.branch)
 
@@ -350,7 +397,9 @@ def _put_policy_back(github: GitHub, env: str, there: Environment | None, marker
     """Let the branches use an environment again that could before we came."""
     if there is None or marker.made or marker.policy not in ("all", "protected") or there.policy != "custom":
         return
-    github.put_environment(env, replace(there, policy="all" if marker.policy == "all" else "protected"))
+    theirs = {login: one for login, one in there.reviewers.items() if one not in marker.reviewers}
+    policy: Literal["all", "protected"] = "all" if marker.policy == "all" else "protected"
+    github.put_environment(env, replace(there, policy=policy, reviewers=theirs))
 
 
 def _write_marker(site: Site, marker: Marker, *, is_there: bool) -> None:

@@ -6,10 +6,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from bootstrap.adapters.aws import identity_provider, people
+from bootstrap.adapters.aws import identity_provider
 from bootstrap.adapters.aws.session import KeyPair
 from bootstrap.core.github import MARKER, Change, Wanted, compare, prefixed
-from bootstrap.core.names import CI_MEMBER
 from bootstrap.core.plan import Plan, Step
 from bootstrap.core.record import Record
 from bootstrap.errors import BootstrapError, Declined
@@ -58,9 +57,8 @@ class _Desk:
     key: KeyPair | None
 
 
-def finish(verb: str, env: str, hint: str) -> str:
+def finish(command: str, hint: str) -> str:
     """Return the hint of a failure with the one command that finishes the job, unless it names that already."""
-    command = f"bootstrap github {verb} --env {env}"
     return hint if command in hint else f"{hint}\nThen: {command}"
 
 
@@ -81,20 +79,8 @@ def sync(
                 changes = github.sync(site, desk.want, replace_foreign=replace_foreign, progress=step.detail)
         else:
             changes = []
-        if site.auth == "keys":
-            marker = site.found.marker(env, site.scope)
-            retire_key(desk.place, (marker.key or marker.replaced) if marker else None, desk.key)
+        github.end_replaced_key(site, desk.place, desk.key)
         return changes
-
-
-def retire_key(place: Place, held: str | None, key: KeyPair | None) -> None:
-    """End the key of `ci` that GitHub held until now, if it holds another: a `rotate` may have had to leave it."""
-    if held is None or key is None or held == key.id:
-        return
-    user = place.names.iam_user(CI_MEMBER)
-    if held in {one.id for one in people.key_ids(place.aws, user)}:
-        people.set_key_active(place.aws, user, held, active=False)
-        people.delete_key(place.aws, user, held)
 
 
 def status(project: Project, env: str, profile: str | None, story: Story) -> Told:
@@ -106,18 +92,27 @@ def status(project: Project, env: str, profile: str | None, story: Story) -> Tol
         return Told(site.repository.name, site.scope, site.auth, list(_rows(site, want)))
 
 
-def remove(project: Project, env: str, story: Story, confirm: Confirm) -> list[str]:
-    """Delete exactly what `sync` wrote; works for an environment that is gone, too. Returns it in words."""
-    project.spec.environment(env)
-    hub = github.connect(project)
-    repository = hub.look()
-    ours = github.what_is_ours(hub, repository, env)
-    if not ours:
-        return []
-    if not confirm(Plan(tuple(Step("delete", "github", what) for what in ours))):
-        raise Declined("Nothing was removed.")
-    with story.step(f"Removing from {repository.name} on GitHub"):
-        return github.remove(hub, repository, env)
+def remove(project: Project, env: str, story: Story, confirm: Confirm, *, forget: bool) -> list[str]:
+    """Delete exactly what `sync` wrote; works for an environment that is gone, too. Returns it in words.
+
+    With `forget`, GitHub is not asked: what is there stays, and it is only not remembered here any more.
+    """
+    record = project.record(env)
+    if record is None:
+        project.spec.environment(env)
+    gone: list[str] = []
+    if not forget:
+        hub = github.connect(project)
+        repository = hub.look()
+        if ours := github.what_is_ours(hub, repository, env):
+            if not confirm(Plan(tuple(Step("delete", "github", what) for what in ours))):
+                raise Declined("Nothing was removed.")
+            with story.step(f"Removing from {repository.name} on GitHub"):
+                gone = github.remove(hub, repository, env)
+    if record is not None and record.github is not None and (forget or not github.is_another(project, record.github)):
+        with guarded(project.env_folder(env), env, "github remove", story):
+            project.save(replace(project.require_record(env), github=None))
+    return gone
 
 
 @contextmanager
@@ -125,6 +120,8 @@ def _open(project: Project, env: str, profile: str | None, story: Story) -> Iter
     record = project.require_record(env)
     if github.is_wanted(project):
         github.refuse_rehearsal(project, record)
+        if record.github and github.is_another(project, record.github):
+            raise github.left_behind(record.github, env)
     with story.step("Looking at GitHub"):
         site = github.look(project, env)
         if note := github.scope_note(site):
@@ -132,21 +129,23 @@ def _open(project: Project, env: str, profile: str | None, story: Story) -> Iter
         place = reach_people(project, record, profile, story)
         laptop = laptops.look_around(project)
         key, password = laptops.read_key(laptop, record), laptops.read_password(laptop, record)
-        _require_what_it_needs(project, place, record, key, password)
+        _require_what_it_needs(project, site, place, record, key, password)
         want = github.wanted(project, place, record, site, key, password)
     yield _Desk(site, want, place, record, key)
 
 
 def _require_what_it_needs(
-    project: Project, place: Place, record: Record, key: KeyPair | None, password: str | None
+    project: Project, site: Site, place: Place, record: Record, key: KeyPair | None, password: str | None
 ) -> None:
     """Raise BootstrapError if what GitHub is to get is not there, or not on this machine."""
     local_option = " --local" if record.target == "local" else ""
     up = f"bootstrap up --env {record.env}{local_option}"
     if project.spec.github.auth == "oidc":
-        if place.names.github_role not in identity_provider.roles_on_path(place.aws, place.names.iam_path):
+        is_there = place.names.github_role in identity_provider.roles_on_path(place.aws, place.names.iam_path)
+        if not is_there or record.github != site.facts:
             raise BootstrapError(
-                f"'{record.env}' has no role for workflows on GitHub yet.", hint=f"`{up}` makes it, and does this too."
+                f"'{record.env}' has no role yet for the workflows of {site.repository.name} as it is now.",
+                hint=f"`{up}` makes it, and does this too.",
             )
     elif key is None:
         raise BootstrapError(

@@ -146,11 +146,8 @@ def _look(counter: Counter, name: str) -> Due:
         handed = counter.registry.membership.members[name].handover
         claimed, retiring = ({handed.key_id}, handed.retiring) if handed else (set(), ())
     mine = [key for key in keys if key.id in claimed]
-    if name == CI_MEMBER and mine and _is_on_github(counter) and any(key.created < mine[-1].created for key in keys):
-        raise BootstrapError(
-            "The last `rotate` could not give the new key of `ci` to GitHub, and left the old one alive for it.",
-            hint=f"First: bootstrap github sync --env {record.env}",
-        )
+    if name == CI_MEMBER and mine and len(keys) > 1 and _is_on_github(counter):
+        _refuse_if_github_waits(counter, {key.id for key in keys} - {mine[-1].id})
     for key in keys:
         if key.id not in claimed.union(retiring):
             _delete_if_never_used(counter, user, key)
@@ -197,16 +194,35 @@ def _renew_ci(counter: Counter, due: Due) -> None:
     laptops.write_profile(laptop, counter.record, key)
     if _is_on_github(counter):
         _give_to_github(counter, key)
-    for old in due.retiring:
+    there = {one.id for one in people.key_ids(counter.place.aws, user)}
+    for old in there.intersection(due.retiring):
         _end(counter, user, old)
 
 
 def _is_on_github(counter: Counter) -> bool:
     """Tell whether workflows on GitHub use the key of `ci`."""
-    project = counter.project
-    if not github.is_wanted(project) or project.spec.github.auth != "keys":
+    facts = counter.record.github
+    if facts is None or facts["auth"] != "keys":
         return False
-    return not github.is_rehearsal(project, counter.record.target)
+    if counter.project.spec.github.auth != "keys" or github.is_another(counter.project, facts):
+        env = counter.record.env
+        raise BootstrapError(
+            f"bootstrap.toml says another thing of GitHub than what is up, where {facts['repository']} uses ci's key.",
+            hint=f"First: bootstrap up --env {env}{' --local' if counter.record.target == 'local' else ''}",
+        )
+    return True
+
+
+def _refuse_if_github_waits(counter: Counter, others: set[str]) -> None:
+    """Raise BootstrapError if GitHub still holds one of these keys, which the last `rotate` left alive for it."""
+    record = counter.record
+    site = github.look(counter.project, record.env)
+    marker = site.found.marker(record.env, site.scope)
+    if marker is not None and {marker.key, marker.replaced} & others:
+        raise BootstrapError(
+            "The last `rotate` could not give the new key of `ci` to GitHub, and left the old one alive for it.",
+            hint=f"First: bootstrap github sync --env {record.env}",
+        )
 
 
 def _give_to_github(counter: Counter, key: KeyPair) -> None:
@@ -216,7 +232,9 @@ def _give_to_github(counter: Counter, key: KeyPair) -> None:
         site = github.look(project, record.env)
         password = laptops.read_password(laptops.look_around(project), record)
         want = github.wanted(project, counter.place, record, site, key, password)
+        project.save(replace(record, github=site.facts))
         github.sync(site, want, replace_foreign=False, progress=lambda _: None)
+        github.end_replaced_key(site, counter.place, key)
     except GitHubFailed as error:
         raise Unfinished(
             f"The new key of `ci` is in the profile, but not on GitHub; the old one was left alive. {error.message}",

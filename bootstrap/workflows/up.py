@@ -57,13 +57,17 @@ _PREVIEW = "preview"
 
 @dataclass(frozen=True)
 class Outcome:
-    """What an `up` did. `changed` is False if there was nothing to do; `unfinished` says why GitHub is not done."""
+    """What an `up` did. `changed` is False if there was nothing to do; `unfinished` says why GitHub is not done.
+
+    `finish` is then the command that does it.
+    """
 
     record: Record
     plan: Plan
     checks: list[Check]
     changed: bool
     unfinished: GitHubFailed | None = None
+    finish: str = ""
 
 
 def preview(project: Project, request: Request, story: Story) -> Plan:
@@ -138,6 +142,9 @@ def up(project: Project, request: Request, story: Story, confirm: Confirm, *, su
             provision.adopt_existing(provisioner, membership, entry.adopted)
             if entry.trust is None and not made_state:
                 spare_provider(provisioner, place, project)
+        elif entry.adopted:
+            # A plan that was answered with no may have taken the provider out of the state.
+            provisioner.root("environment").write_adoptions(entry.adopted)
             if sure:
                 project.save(draft(project, place))
         # Where most likely nothing changes, a plan by itself is the shorter way to find that out.
@@ -146,16 +153,21 @@ def up(project: Project, request: Request, story: Story, confirm: Confirm, *, su
             prepared = prepare(found, begin(provisioner, side), side, story)
             if prepared.plan.is_empty:
                 outcome = _leave_as_is(project, provisioner, prepared, side, story)
-                return replace(outcome, unfinished=entry.problem)
+                return replace(outcome, unfinished=entry.problem, finish=_again(request))
             if sure:
                 confirm(prepared.plan)
             else:
                 _ask(project, prepared, confirm, made_state=made_state)
             outcome = _carry_out(project, provisioner, prepared, side, story)
-        problem = entry.problem
-        if prepared.site is not None:
-            problem = _write_to_github(project, prepared, outcome.record, story)
-        return replace(outcome, unfinished=problem)
+        if prepared.site is None:
+            return replace(outcome, unfinished=entry.problem, finish=_again(request))
+        problem = _write_to_github(project, prepared, outcome.record, story)
+        return replace(outcome, unfinished=problem, finish=f"bootstrap github sync --env {request.env}")
+
+
+def _again(request: Request) -> str:
+    """Return the command of this very run: what could not even be looked at may need more than GitHub."""
+    return f"bootstrap up --env {request.env}{' --local' if request.target == 'local' else ''}"
 
 
 def _write_to_github(project: Project, prepared: Prepared, record: Record, story: Story) -> GitHubFailed | None:
@@ -169,6 +181,7 @@ def _write_to_github(project: Project, prepared: Prepared, record: Record, story
     try:
         with story.step(f"Writing to {site.repository.name} on GitHub") as step:
             github.sync(site, want, replace_foreign=False, progress=step.detail)
+            github.end_replaced_key(site, prepared.place, key)
     except GitHubFailed as error:
         return error
     return None

@@ -12,7 +12,7 @@ from bootstrap.adapters.github import GitHub
 from bootstrap.adapters.github_token import find_token
 from bootstrap.core.github import Environment, Key, Login, Repository, Scope, Wanted, compare
 from bootstrap.errors import GitHubFailed
-from bootstrap.workflows.github import Site, remove, sync
+from bootstrap.workflows.github import Site, remove, sync, what_is_ours
 from tests.github.server import GitHubServer
 from tests.github.state import Environment as Theirs
 from tests.github.state import Repository as Stored
@@ -124,6 +124,67 @@ def test_what_somebody_else_wrote_is_not_overwritten_unasked(hub: GitHub, stored
     assert values(stored.environments["stag"]) == WANTED.secrets()
 
 
+def test_an_environment_that_somebody_made_by_hand_is_not_taken_for_ours(hub: GitHub, stored: Stored) -> None:
+    stored.environments["stag"] = Theirs(
+        "stag", branch_policy="custom", policies={1: ("branch", "stag")}, wait_timer=30
+    )
+    bring(hub)
+    remove(hub, hub.look(), "stag")
+    assert stored.environments["stag"].wait_timer == 30
+
+
+def test_a_variable_of_somebody_else_s_with_the_right_value_stays(hub: GitHub, stored: Stored) -> None:
+    stored.environments["stag"] = Theirs("stag")
+    stored.environments["stag"].variables["AWS_REGION"] = Variable("us-east-1")
+    bring(hub)
+    remove(hub, hub.look(), "stag")
+    assert {name: one.value for name, one in stored.environments["stag"].variables.items()} == {
+        "AWS_REGION": "us-east-1"
+    }
+
+
+def test_a_new_branch_takes_the_place_of_the_old_one(hub: GitHub, stored: Stored) -> None:
+    bring(hub)
+    moved = replace(WANTED, branch="develop")
+    bring(hub, moved)
+    assert stored.environments["stag"].branches == ["develop"]
+    assert values(stored.environments["stag"]) == WANTED.secrets()
+    assert bring(hub, moved) == 0
+
+
+def test_reviewers_come_and_go_and_those_of_others_stay(hub: GitHub, server: GitHubServer, stored: Stored) -> None:
+    ana, bia = server.add_user("ana"), server.add_user("bia")
+    stored.environments["stag"] = Theirs("stag", reviewers=[("User", ana)])
+    bring(hub, replace(WANTED, reviewers={"bia": bia}))
+    bring(hub)
+    assert stored.environments["stag"].reviewers == [("User", ana)]
+
+
+def test_rules_that_are_empty_are_not_sent(hub: GitHub, server: GitHubServer) -> None:
+    """GitHub refuses them, even empty, for a private repository of a small plan."""
+    bring(hub)
+    (sent,) = [one.body for one in server.requests if one.method == "PUT" and one.path.endswith("/environments/stag")]
+    assert list(sent) == ["deployment_branch_policy"]
+
+
+def test_something_that_does_not_exist_yet_is_not_written(hub: GitHub, stored: Stored) -> None:
+    with pytest.raises(GitHubFailed, match="MLflow password of `ci` is not in"):
+        bring(hub, replace(WANTED, login=Login("ci", "to come")))
+    assert stored.environments == {}
+
+
+@pytest.mark.parametrize("cut", ["/variables$", "/variables/BOOTSTRAP_SYNC"])
+def test_what_was_begun_is_known_for_ours(server: GitHubServer, stored: Stored, cut: str) -> None:
+    server.drop("POST" if cut.endswith("$") else "PATCH", cut, times=4, skip=1 if cut.endswith("$") else 0)
+    with pytest.raises(GitHubFailed):
+        bring(hub_at(server))
+    hub = hub_at(server)
+    assert what_is_ours(hub, hub.look(), "stag") != []
+    remove(hub, hub.look(), "stag")
+    assert stored.environments == {}
+    assert what_is_ours(hub, hub.look(), "stag") == []
+
+
 # --- where there are no environments ---
 
 
@@ -139,6 +200,16 @@ def test_a_private_repository_of_a_free_plan(server: GitHubServer) -> None:
     assert bring(hub, want) == 0
     remove(hub, hub.look(), "stag")
     assert (values(stored), stored.variables, stored.environments) == ({"THEIRS": "theirs"}, {}, {})
+
+
+def test_where_the_plan_is_not_told_it_is_said_how_to_go_on(server: GitHubServer) -> None:
+    server.add_repository("ana/course", private=True, plan="free")
+    server.tells_plan = False
+    with pytest.raises(GitHubFailed) as caught:
+        bring(hub_at(server))
+    assert "write environments = false under [github]" in caught.value.hint
+    hub = replace(hub_at(server), environments=False)
+    assert bring(hub, replace(WANTED, scope="repository")) == 8
 
 
 @pytest.mark.parametrize(("private", "plan", "scope"), [(True, "pro", "environment"), (False, "free", "environment")])
@@ -208,6 +279,11 @@ REFUSALS: dict[str, tuple[dict[str, object], str, str]] = {
         "Give the token that permission for ana/course",
     ),
     "403 in words": ({"status": 403, "body": {"message": "Must have admin rights"}}, "Must have admin rights", ""),
+    "a pause without a header": (
+        {"status": 403, "body": {"message": "You have exceeded a secondary rate limit"}},
+        "asks for a pause",
+        "in some minutes",
+    ),
     "403 of an archive": (
         {"status": 403, "body": {"message": "Repository was archived so is read-only."}},
         "ana/course is archived",
@@ -247,6 +323,21 @@ def test_each_refusal_has_its_own_message(
 def test_no_such_repository(server: GitHubServer) -> None:
     with pytest.raises(GitHubFailed, match="has no repository ana/course"):
         hub_at(server).look()
+
+
+def test_a_renamed_repository(server: GitHubServer) -> None:
+    """GitHub leads on from the old name; the stand-in does not know that, so it is asked under another's."""
+    server.add_repository("ana/Course-2027")
+    with pytest.raises(GitHubFailed, match="ana/course is called ana/Course-2027 now"):
+        renamed(hub_at(server)).look()
+
+
+def renamed(hub: GitHub) -> GitHub:
+    class Renamed(GitHub):
+        def _repo(self) -> str:
+            return "/repos/ana/Course-2027"
+
+    return Renamed(hub.api_url, hub.repository, hub.token)
 
 
 def test_an_archived_repository(server: GitHubServer) -> None:

@@ -65,7 +65,13 @@ SECRETS: set[str] = set()
 
 
 def configure(course: Course, hub: GitHubServer, auth: str, repository: str = "ana/course") -> None:
-    lines = ['project = "course"', "[environments.stag]", "[github]", f'repository = "{repository}"']
+    lines = [
+        'project = "course"',
+        "[environments.stag]",
+        "[environments.prod]",
+        "[github]",
+        f'repository = "{repository}"',
+    ]
     lines.append(f'auth = "{auth}"')
     (course.folder / "bootstrap.toml").write_text("\n".join([*lines, f'api_url = "{hub.url}"', ""]))
 
@@ -233,9 +239,19 @@ def test_of_another_repository_it_is_said_that_the_first_has_its_settings_still(
 ) -> None:
     hub.add_repository("ana/other")
     configure(course, hub, "oidc", "ana/other")
-    told = course.bootstrap("plan", "--env", "stag", "--local", code=3)
-    assert "What was written for 'stag' to ana/course on GitHub is still there" in told.err
+    still = "What was written for 'stag' to ana/course on GitHub is still there"
+    assert still in course.bootstrap("plan", "--env", "stag", "--local").err
+    assert still in course.bootstrap("github", "sync", "--env", "stag", "--yes", code=1).err
+    assert still in course.bootstrap(*UP, code=5).err
+    assert roles(course) == [ROLE], "the workflows that were let in stay so"
     configure(course, hub, "oidc")
+
+
+def test_removed_and_written_again(course: Course, repository: Repository) -> None:
+    course.bootstrap("github", "remove", "--env", "stag", "--yes")
+    assert (set(secrets(repository)), set(variables(repository))) == ({"THEIRS"}, set())
+    assert "'stag' is up on this laptop" in course.bootstrap(*UP).out
+    assert set(secrets(repository)) == LOGIN | {"THEIRS"}
 
 
 def test_without_a_token_it_is_said_where_it_comes_from(course: Course) -> None:
@@ -253,7 +269,7 @@ def test_collaborators(course: Course, hub: GitHubServer, repository: Repository
     words = ("github", "collaborators", "--env", "stag", "--roster", "members.csv", "--yes")
     told: Done = course.bootstrap(*words)
     assert "left out: dora" in told.err
-    assert told.out.splitlines() == ["bia-example: push, invited", "prof-example: maintain, invited"]
+    assert told.out.splitlines() == ["bia-example: push, invited", "prof-example: push, invited"]
     assert repository.collaborators["caio-example"] == "admin"
 
 
@@ -270,6 +286,25 @@ def test_no_secret_is_in_a_log_or_a_state(course: Course, repository: Repository
     assert len(texts) > 20
     for secret in SECRETS | {course.env["GITHUB_TOKEN"]}:
         assert not [text for text in texts if secret.encode() in text]
+
+
+def test_the_provider_stays_as_long_as_another_environment_lives_by_it(
+    course: Course, hub: GitHubServer, repository: Repository
+) -> None:
+    provider = providers(course)
+    course.bootstrap("up", "--env", "prod", "--local", "--yes")
+    assert repository.environments["prod"].branches == ["main"]
+    assert roles(course) == ["course.prod.github", ROLE]
+    configure(course, hub, "keys")
+    hub.fail("GET", r".*", status=503, times=4)
+    course.bootstrap(*UP, code=5)
+    assert roles(course) == ["course.prod.github", ROLE], "GitHub could not be asked, so nothing is taken away"
+    course.bootstrap(*UP)
+    assert (roles(course), providers(course)) == (["course.prod.github"], provider)
+    configure(course, hub, "oidc")
+    course.bootstrap(*UP)
+    course.bootstrap("down", "--env", "prod", "--yes")
+    assert (roles(course), providers(course)) == ([ROLE], provider)
 
 
 def test_down_leaves_nothing_of_ours_and_all_of_theirs(course: Course, repository: Repository) -> None:

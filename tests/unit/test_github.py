@@ -18,6 +18,7 @@ from bootstrap.core.github import (
     Wanted,
     compare,
     foreign,
+    goal,
     issuer,
     parse_marker,
     permissions,
@@ -152,6 +153,30 @@ TABLE: dict[str, tuple[Wanted, Found, list[str]]] = {
         found(KEYS, environment=replace(IN_PLACE, reviewers={"ana": 1})),
         [],
     ),
+    "a reviewer that we asked for and that is not wanted any more": (
+        KEYS,
+        found(KEYS, replace(DONE, reviewers=(2,)), replace(IN_PLACE, reviewers={"ana": 1, "bia": 2})),
+        ["delete the rule that bia must approve a run (not asked any more)"],
+    ),
+    "another branch than before, in an environment that is ours": (
+        KEYS,
+        found(KEYS, replace(DONE, branch="old", made=True), Environment("custom", ("old",))),
+        [
+            "create the rule that only the branch stag may use it",
+            "delete the rule that only the branch old may use it (is not its branch any more; the environment is made "
+            "anew)",
+        ],
+    ),
+    "another branch than before, in somebody else's environment": (
+        KEYS,
+        found(KEYS, replace(DONE, branch="old"), Environment("custom", ("old",))),
+        ["create the rule that only the branch stag may use it"],
+    ),
+    "another branch than before, with a secret of somebody else's in it": (
+        KEYS,
+        found(KEYS, replace(DONE, branch="old", made=True), Environment("custom", ("old",)), {"THEIRS": "1"}),
+        ["create the rule that only the branch stag may use it"],
+    ),
     "at repository level": (
         replace(OIDC, scope="repository", env="dev-2"),
         Found(None, {}, {}),
@@ -189,7 +214,17 @@ def test_what_would_be_overwritten(there: Found, names: list[str]) -> None:
     assert foreign(KEYS, there) == names
 
 
-@pytest.mark.parametrize("marker", [Marker(), DONE, Marker(("A",), None, None, True, "protected", "AKIA0")])
+def test_a_variable_that_somebody_else_had_set_so_stays_theirs() -> None:
+    theirs = Found(IN_PLACE, {"AWS_REGION": "us-east-1"}, {})
+    assert "AWS_REGION" not in goal(KEYS, theirs).names
+    assert "AWS_REGION" in goal(KEYS, Found(IN_PLACE, {"AWS_REGION": "sa-east-1"}, {})).names
+    assert "AWS_REGION" in goal(KEYS, found(KEYS)).names
+
+
+MARKERS = [Marker(), DONE, Marker(("A",), None, None, True, "protected", "AKIA0", "stag", (1, 2))]
+
+
+@pytest.mark.parametrize("marker", MARKERS)
 def test_a_marker_is_read_as_it_was_written(marker: Marker) -> None:
     assert parse_marker(marker.to_text()) == marker
 
@@ -228,6 +263,10 @@ SUBJECTS = {
         replace(PUBLIC, private=True),
         ("repo:ana/course:environment:prod", "repo:ana@55/course@77:environment:prod"),
     ),
+    "told that it has none": (
+        replace(PUBLIC, environments=False),
+        ("repo:ana/course:ref:refs/heads/main", "repo:ana@55/course@77:ref:refs/heads/main"),
+    ),
     "private, free": (
         replace(PUBLIC, private=True, plan="free"),
         ("repo:ana/course:ref:refs/heads/main", "repo:ana@55/course@77:ref:refs/heads/main"),
@@ -248,3 +287,4 @@ def test_names_where_there_are_no_environments() -> None:
 def test_who_may_do_what() -> None:
     roles = [("ana", "student"), ("prof", "instructor"), ("", "student")]
     assert permissions(roles) == {"ana": "push", "prof": "maintain"}
+    assert permissions(roles, of_a_user=True) == {"ana": "push", "prof": "push"}
