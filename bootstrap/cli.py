@@ -132,6 +132,8 @@ def _end_as_after_ctrl_c() -> list[int]:
     told: list[int] = []
 
     def end(number: int, _: object) -> None:
+        if told:
+            return  # once is enough; the next would break off the tidying up
         told.append(number)
         if number != signal.SIGTERM:
             # The terminal is gone, and a message to it would be an error of its own.

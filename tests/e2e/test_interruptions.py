@@ -13,6 +13,7 @@ import signal
 import subprocess
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import psutil
@@ -127,18 +128,24 @@ class TestToldToEnd:
         import pty
 
         ours, theirs = pty.openpty()
+        argv = [str(COMMAND), "up", "--env", "stag", "--local"]
+        process = subprocess.Popen(
+            argv, cwd=course.folder, env=course.env, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
+        )
         try:
-            argv = [str(COMMAND), "up", "--env", "stag", "--local"]
-            process = subprocess.Popen(
-                argv, cwd=course.folder, env=course.env, stdin=theirs, stdout=theirs, stderr=theirs,
-                start_new_session=True,
-            )  # fmt: skip
             said = b""
             while b"Do this?" not in said:
                 said += os.read(ours, 4096)
-            process.send_signal(number)
-            assert process.wait(timeout=60) == code
+            # One may come in the moment before Python begins to wait for an answer, which then goes on waiting.
+            for _ in range(30):
+                process.send_signal(number)
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(timeout=2)
+                    break
+            assert process.poll() == code
         finally:
+            process.kill()
+            process.wait()
             os.close(ours)
             os.close(theirs)
         assert course.argv_of_processes() == []

@@ -261,31 +261,12 @@ def test_a_server_of_enterprise_has_a_provider_of_its_own(operator: Aws, environ
     assert identity_provider.roles_trusting(operator, found.arn) == [ROLE]
 
 
-def test_from_no_repository_to_one_and_back(operator: Aws, environment: Root) -> None:
-    environment.apply(inputs())
-    assert "github_role_arn" not in environment.outputs()
-    assert identity_provider.find(operator, ISSUER) is None
-    left_out = {name: value for name, value in inputs().items() if name != "github"}
-    assert environment.changes(left_out, code=0) == {}
-
-    module = "module.github_oidc[0]"
-    made = environment.changes(inputs(github(BY_BRANCH)))
-    assert made == {
-        f"{module}.aws_iam_openid_connect_provider.this[0]": "create",
-        f"{module}.aws_iam_role.this": "create",
-        f"{module}.aws_iam_role_policy.this": "create",
-    }
+def test_where_environments_come_to_be_had_the_role_stays(operator: Aws, environment: Root) -> None:
+    """From no repository to one and back: tests/e2e/test_github.py."""
     environment.apply(inputs(github(BY_BRANCH)))
-    # Another plan on GitHub, and environments are to be had.
-    assert environment.changes(inputs(github(BY_ENVIRONMENT))) == {f"{module}.aws_iam_role.this": "update"}
-    environment.apply(inputs(github(BY_ENVIRONMENT)))
-    assert role_of(operator)["AssumeRolePolicyDocument"] == trust(BY_ENVIRONMENT)
-
-    environment.apply(inputs())
-    assert identity_provider.roles_on_path(operator, PATH) == []
-    assert identity_provider.find(operator, ISSUER) is None
-    assert "github_role_arn" not in environment.outputs()
-    assert environment.outputs()["bucket"]["name"] == BUCKET
+    changed = environment.changes(inputs(github(BY_ENVIRONMENT)))
+    assert changed == {"module.github_oidc[0].aws_iam_role.this": "update"}
+    assert role_of(operator)["AssumeRolePolicyDocument"] == trust(BY_BRANCH)
 
 
 def test_a_workflow_may_what_ci_may_and_no_more(operator: Aws, environment: Root) -> None:
