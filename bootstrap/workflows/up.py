@@ -142,11 +142,11 @@ def up(project: Project, request: Request, story: Story, confirm: Confirm, *, su
             provision.adopt_existing(provisioner, membership, entry.adopted)
             if entry.trust is None and not made_state:
                 spare_provider(provisioner, place, project)
+            if sure:
+                project.save(draft(project, place))
         elif entry.adopted:
             # A plan that was answered with no may have taken the provider out of the state.
             provisioner.root("environment").write_adoptions(entry.adopted)
-            if sure:
-                project.save(draft(project, place))
         # Where most likely nothing changes, a plan by itself is the shorter way to find that out.
         begin = provision.apply_all_at_once if sure and not settled else provision.plan_all
         with _careful_next_time(project, request.env):
