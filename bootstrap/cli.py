@@ -132,8 +132,9 @@ def _end_as_after_ctrl_c() -> list[int]:
     told: list[int] = []
 
     def end(number: int, _: object) -> None:
-        if told:
+        if told and sys.exc_info()[0] is not None:
             return  # once is enough; the next would break off the tidying up
+        # Nothing is being tidied up, so the first was lost: `input` swallows what comes while it shows its question.
         told.append(number)
         if number != signal.SIGTERM:
             # The terminal is gone, and a message to it would be an error of its own.

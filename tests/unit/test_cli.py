@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -108,3 +112,46 @@ def test_status_where_nothing_is_up_says_how_to_begin(tmp_path: Path) -> None:
     done = run("status", cwd=tmp_path)
     assert done.returncode == 0
     assert "bootstrap up --env stag --local" in done.stdout
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals as POSIX has them")
+class TestToldToEnd:
+    """The end-to-end tests send signals to the command; here is what only chance would hit there."""
+
+    @pytest.fixture(autouse=True)
+    def _as_a_shell_starts_it(self) -> Iterator[None]:
+        before = {number: signal.signal(number, signal.SIG_DFL) for number in (signal.SIGTERM, signal.SIGHUP)}
+        yield
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    @staticmethod
+    def _told() -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    def test_a_second_time_does_not_break_off_the_tidying_up(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        tidied = []
+
+        def work(*_: object, **__: object) -> None:
+            try:
+                self._told()
+            finally:
+                self._told()
+                tidied.append("all")
+
+        monkeypatch.setattr(cli.cli, "main", work)
+        with pytest.raises(SystemExit) as ended:
+            cli.main([])
+        assert ended.value.code == 143
+        assert tidied == ["all"]
+
+    def test_a_second_time_counts_if_the_first_was_swallowed(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def work(*_: object, **__: object) -> None:
+            with suppress(KeyboardInterrupt):  # as `input` does while it writes its question
+                self._told()
+            self._told()
+
+        monkeypatch.setattr(cli.cli, "main", work)
+        with pytest.raises(SystemExit) as ended:
+            cli.main([])
+        assert ended.value.code == 143
