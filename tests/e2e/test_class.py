@@ -278,61 +278,64 @@ def test_nobody_is_removed_without_prune(school: Class) -> None:
     assert school.user("s27") not in school.users("stag")
 
 
-def test_the_calls_to_add_one_do_not_grow_with_the_class(school: Class, tmp_path: Path) -> None:
-    def calls(course: Class, name: str) -> int:
+@pytest.fixture(scope="module")
+def few(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Class]:
+    """Return an environment with two people in it."""
+    with laptop(tmp_path_factory.mktemp("few"), "small") as course:
+        found = as_class(course)
+        found.up()
+        found.onboard("ana", "bia", "--team", "red")
+        yield found
+
+
+def test_the_calls_to_add_one_do_not_grow_with_the_class(school: Class, few: Class) -> None:
+    def calls(course: Class) -> int:
         log = course.work / "local" / "emulator.log"
         before = log.read_text().count('HTTP/1.1"')
-        course.onboard(name, "--team", "green")
+        course.onboard("late", "--team", "green")
         return log.read_text().count('HTTP/1.1"') - before
 
-    large = calls(school, "late")
-    with laptop(tmp_path, "small") as course:
-        small_class = as_class(course)
-        small_class.up()
-        small_class.onboard("early", "--team", "green")
-        small = calls(small_class, "late")
-    assert large == small > 0
+    assert calls(school) == calls(few) > 0
 
 
-def test_down_takes_everybody_along(course: Course) -> None:
-    school = as_class(course)
-    before = school.snapshot()
-    school.up()
-    school.onboard("ana", "bia", "--team", "red")
+def test_down_takes_everybody_along(few: Class) -> None:
     # By hand, and it would stop IAM from deleting the user.
-    iam = school.operator().client("iam")
-    iam.create_login_profile(UserName=school.user("ana"), Password="Not-For-Long-1")
+    iam = few.operator().client("iam")
+    iam.create_login_profile(UserName=few.user("ana"), Password="Not-For-Long-1")
     iam.create_group(GroupName="theirs")
-    iam.add_user_to_group(GroupName="theirs", UserName=school.user("ana"))
-    school.bootstrap("down", "--env", "stag", "--yes")
-    assert not (school.folder / "invites").exists()
-    made = school.snapshot().keys() - before.keys()
-    assert {Path(path).name for path in made if "/.dvc" not in path} == {"members.csv", "codes.csv", ".gitignore"}
-    assert not school.processes()
+    iam.add_user_to_group(GroupName="theirs", UserName=few.user("ana"))
+    few.bootstrap("down", "--env", "stag", "--yes")
+    left = {Path(path) for path in few.snapshot() if "/.dvc" not in path}
+    assert {path.name for path in left} == {"members.csv", "codes.csv", ".gitignore"}
+    assert not few.processes()
 
 
-@pytest.mark.parametrize("moment", ["some invites", "terraform at work"])
-def test_after_a_kill_the_same_command_goes_on(course: Course, moment: str) -> None:
+def test_after_a_kill_the_same_command_goes_on(course: Course) -> None:
     school = as_class(course)
     school.up()
-    school.write_roster(dict(list(STUDENTS.items())[:12]))
-    begun = school.begin(
-        *("onboard", "--roster", "members.csv", "--env", "stag", "--yes", "--codes", str(school.codes_file))
-    )
-    log = school.work / "envs/stag/infra/members/logs/apply.jsonl"
-    if moment == "some invites":
-        wait_for(lambda: len(list(school.folder.glob("invites/stag/*.age"))) >= 3, during=begun)
-    else:
-        wait_for(lambda: len([e for e in events(log) if e[0] == "apply_complete"]) >= 4, during=begun)
-    begun.kill(with_terraform=True)
-    opened = {path.stem for path in school.folder.glob("invites/stag/*.age")}
-    school.onboard("--roster", "members.csv")
-    names = list(STUDENTS)[:12]
-    keys = school.keys_by_user()
-    assert set(keys) == {school.user(name) for name in (*names, "ci")}
-    for name in names:
-        invite = school.invite(name)
-        assert keys[school.user(name)] == [invite.access_key_id]
-        assert school.works(invite)
-    assert opened <= set(names)
+
+    def some_invites(before: int) -> bool:
+        return len(list(school.folder.glob("invites/stag/*.age"))) >= before + 3
+
+    def terraform_at_work(_: int) -> bool:
+        log = school.work / "envs/stag/infra/members/logs/apply.jsonl"
+        return len([event for event in events(log) if event[0] == "apply_complete"]) >= 4
+
+    invites: dict[str, bytes] = {}
+    for count, moment in ((8, some_invites), (16, terraform_at_work)):
+        names = list(STUDENTS)[:count]
+        school.write_roster({name: STUDENTS[name] for name in names})
+        codes = ("--codes", str(school.codes_file))
+        begun = school.begin("onboard", "--roster", "members.csv", "--env", "stag", "--yes", *codes)
+        wait_for(lambda: moment(len(invites)), during=begun)  # noqa: B023 - called in this very round
+        begun.kill(with_terraform=True)
+        school.onboard("--roster", "members.csv")
+        keys = school.keys_by_user()
+        assert set(keys) == {school.user(name) for name in (*names, "ci")}
+        for name in names:
+            invite = school.invite(name)
+            assert keys[school.user(name)] == [invite.access_key_id]
+            assert school.works(invite)
+        assert {name: school.invite_file(name).read_bytes() for name in invites} == invites
+        invites = {name: school.invite_file(name).read_bytes() for name in names}
     assert school.bootstrap("access", "--env", "stag", "--json").json()["right"]

@@ -68,7 +68,8 @@ def configure(course: Course, hub: GitHubServer, auth: str, repository: str = "a
     lines = [
         'project = "course"',
         "[environments.stag]",
-        "[environments.prod]",
+        "[environments.prod.mlflow]",
+        'kind = "none"',
         "[github]",
         f'repository = "{repository}"',
     ]
