@@ -32,7 +32,13 @@ COMMANDS = {
     "github": "Give workflows on GitHub what they need: secrets, variables, access.",
     "status": "Show what is up, and how it is.",
     "output": "Print an environment's names and addresses, for scripts.",
-    "down": "Take an environment down again.",
+    "export": "Copy your own files, and your team's, out of an environment.",
+    "down": "Take an environment down again, with a receipt.",
+    "receipts": "Show what was taken down, and prove that a receipt is whole.",
+    "restore-check": "Check an archive: every file, against its SHA-256.",
+    "sweep": "Find what is left in the account without any state, and remove it.",
+    "expire": "Show what is past its last day, and take it down if asked.",
+    "history": "Show who did what to an environment, and how it ended.",
     "unlock": "Remove the lock that a run which died left on an environment.",
     "local": "Start, stop or look at the servers of the local target.",
     "completion": "Print the completion script for your shell.",
@@ -58,7 +64,7 @@ class _LateGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if cmd_name not in COMMANDS:
             return None
-        command = importlib.import_module(f"bootstrap.commands.{cmd_name}").command
+        command = importlib.import_module(f"bootstrap.commands.{cmd_name.replace('-', '_')}").command
         return command if isinstance(command, click.Command) else None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
@@ -95,8 +101,8 @@ def cli() -> None:
 
 def main(argv: list[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 1 something to mend, 2 wrong usage, 3 `plan` saw changes,
-    4 `access` found what should not be, or `github status` what differs, 5 all is done but what is on GitHub,
-    130 Ctrl-C, 143 or 129 if it was told to end, or its terminal was closed.
+    4 something is not as it should be (`access`, `github status`) or still there (`down`, `sweep`), 5 all is done but
+    what is on GitHub, 130 Ctrl-C, 143 or 129 if it was told to end, or its terminal was closed.
     """
     told = _end_as_after_ctrl_c()
     for stream in (sys.stdout, sys.stderr):

@@ -62,6 +62,12 @@ class Unfinished(BootstrapError):
     exit_code = 5
 
 
+class LeftBehind(BootstrapError):
+    """Something of ours is still there, or could not be looked for; exit code 4."""
+
+    exit_code = 4
+
+
 class VerificationFailed(BootstrapError):
     """Everything was written, but using it the way a member would did not work."""
 

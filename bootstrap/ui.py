@@ -135,6 +135,19 @@ def confirm(question: str, *, yes: bool) -> bool:
     return click.confirm(question, default=False, err=True)
 
 
+def confirm_by_name(question: str, name: str, *, yes: bool) -> bool:
+    """Ask for a name to be typed, for what cannot be undone; `yes` is the answer given on the command line.
+
+    An empty answer is a no, and so is any other name. Raises UsageError as above.
+    """
+    require_an_answer(yes=yes)
+    if yes:
+        return True
+    _forget_what_was_typed()
+    typed = click.prompt(f"{question} Type {name} to go on", default="", show_default=False, err=True)
+    return str(typed).strip() == name
+
+
 def _forget_what_was_typed() -> None:
     """Let nobody agree to a question before it was asked, by keys pressed while something else went on."""
     if sys.platform != "win32":

@@ -20,15 +20,22 @@ import click
 from click.testing import CliRunner
 
 from bootstrap.adapters.aws.buckets import StateLock
+from bootstrap.adapters.receipt_store import Stored
 from bootstrap.cli import COMMANDS, cli
 from bootstrap.commands.access import DIFFERS
 from bootstrap.commands.join import CODE_VARIABLE
 from bootstrap.commands.plan import CHANGES
 from bootstrap.core.access import Cell
 from bootstrap.core.github import Change
+from bootstrap.core.history import Entry
+from bootstrap.core.inventory import Place as InventoryPlace
+from bootstrap.core.inventory import Scan, Thing
 from bootstrap.core.invite import Invite
+from bootstrap.core.manifest import Manifest, Origin
 from bootstrap.core.membership import Difference, Member
 from bootstrap.core.plan import Plan, Step
+from bootstrap.core.prices import on_this_laptop
+from bootstrap.core.receipt import Receipt, Removed, Verdict
 from bootstrap.core.record import Record
 from bootstrap.core.scaffold import Write
 from bootstrap.core.spec import Spec
@@ -36,14 +43,21 @@ from bootstrap.core.workflow_files import WorkflowFile
 from bootstrap.errors import BootstrapError, Unfinished, UsageError
 from bootstrap.workflows import offboard, onboard
 from bootstrap.workflows.access import Tried
+from bootstrap.workflows.copy_out import Archived
 from bootstrap.workflows.down import Gone
+from bootstrap.workflows.expire import Past, PastEnvironment, PastPerson
+from bootstrap.workflows.export import Exported
 from bootstrap.workflows.github_desk import Row, Told
+from bootstrap.workflows.history import Told as ToldHistory
 from bootstrap.workflows.join import Joined
 from bootstrap.workflows.leave import Left
 from bootstrap.workflows.local_servers import ServerStatus
 from bootstrap.workflows.members import MemberStatus
 from bootstrap.workflows.project import Project
 from bootstrap.workflows.proof import Proof
+from bootstrap.workflows.receipts import Kept
+from bootstrap.workflows.receipts import Past as PastReceipt
+from bootstrap.workflows.restore_check import Checked
 from bootstrap.workflows.rotate import Due
 from bootstrap.workflows.status import EnvironmentStatus
 from bootstrap.workflows.unlock import HeldLock
@@ -74,8 +88,12 @@ _EXIT_CODES = (
     (0, "done; for `plan`: nothing would change"),
     (BootstrapError.exit_code, "something to mend: the message says what, and the next step; or you answered no"),
     (UsageError.exit_code, "wrong usage: an unknown command or option, or a question that nobody is there to answer"),
-    (CHANGES, "`plan` only: something would change"),
-    (DIFFERS, "`access`: something is allowed or refused that should not be; `github status`: something differs"),
+    (CHANGES, "`plan`: something would change; `expire`: something is past its last day"),
+    (
+        DIFFERS,
+        "`access`: something is allowed or refused that should not be; `github status`: something differs; "
+        "`down`, `sweep`: something is left, or could not be looked for",
+    ),
     (Unfinished.exit_code, "all is done but what is on GitHub; the message has the command that finishes it"),
     (130, "interrupted with Ctrl-C: run the same command again to go on"),
     (143, "told to end, as by `kill`; 129: its terminal was closed. The same as Ctrl-C"),
@@ -182,6 +200,53 @@ _BUCKET_STEP = Step(
 )
 _PROFILE_STEP = Step("create", "laptop", "the AWS profile my-course-stag")
 _LOG = ".bootstrap/local/emulator.log"
+_THING = Thing(
+    *("bucket", f"arn:aws:s3:::{_RECORD.bucket}", f"the S3 bucket {_RECORD.bucket}", _RECORD.region, "tag", "stag"),
+    command="bootstrap sweep --env stag --delete",
+)
+_SPOT = InventoryPlace("bucket", "global")
+_KEPT = Kept(
+    Receipt(
+        id="my-course--stag--20261121T173252Z",
+        project="my-course",
+        env="stag",
+        target="local",
+        account_id=_RECORD.account_id,
+        region=_RECORD.region,
+        command="down",
+        by="arn:aws:iam::123456789012:user/ana",
+        began="2026-11-21T17:32:40Z",
+        ended="2026-11-21T17:32:52Z",
+        removed=(Removed("bucket", _THING.arn, "aws", "2026-11-21T17:32:50Z"),),
+        objects=12,
+        versions=17,
+        bytes=48_000,
+        scan=Scan((), (_SPOT,), ()),
+        cost_before=on_this_laptop(),
+        cost_now=on_this_laptop(),
+    ),
+    Stored("my-course--stag--20261121T173252Z", Path("receipts/….json"), Path("receipts/….html")),
+    "0" * 64,
+    "5e0d-77aa-0b1c-9f3e-2d46-8c15-b7f0-a921",
+)
+_RECEIPT = {
+    "id": "its id, for `bootstrap receipts show`",
+    "json": "the signed file",
+    "page": "the same as a page to print",
+    "sha256": "of the file's JSON",
+    "key": "the fingerprint of the key that signed it",
+    "clean": "whether nothing is left and everything was looked at",
+    "verdict": "that in a sentence",
+}
+_ENTRY = Entry(
+    time="2026-03-02T10:15:00Z",
+    command="onboard",
+    result="done",
+    who="arn:aws:iam::123456789012:user/ana",
+    seconds=12.4,
+    version="0.1.0",
+    arguments={"added": ["bia"]},
+)
 
 _OUTPUT = {
     "project": "the project",
@@ -484,13 +549,167 @@ _SAMPLES = (
         note="Exactly these keys, and no secret among them.",
     ),
     Sample(
-        "down --env stag --yes --json",
-        {"bootstrap.commands.down.down": Gone(_RECORD, [f"the S3 bucket {_RECORD.bucket}"], [])},
+        "history --env stag --json",
+        {"bootstrap.commands.history.history": ToldHistory((_ENTRY,), 0)},
         {
             "env": "the environment",
-            "removed": "what was taken away, in words",
-            "left": "what is there all the same; then the exit code is 1",
+            "older": "how many lines there are before these",
+            "history[].time": "when it began, in UTC",
+            "history[].command": "the command",
+            "history[].arguments": "what was asked for; never a secret",
+            "history[].who": "the ARN of who ran it; null if nobody could be asked",
+            "history[].result": "`done`, `failed: …`, `unfinished: …`, `interrupted` or `killed`",
+            "history[].seconds": "how long it took; null if it was killed",
+            "history[].version": "of this tool",
+        },
+    ),
+    Sample(
+        "expire --json",
+        {
+            "bootstrap.commands.expire.look": Past(
+                (PastEnvironment("stag", date(2026, 12, 31), "here", protected=False),),
+                (PastPerson("devl", "ana", date(2026, 12, 18)),),
+                (("prod", "There are no AWS credentials."),),
+            )
+        },
+        {
+            "environments[].env": "an environment that is past its last day",
+            "environments[].last_day": "that day",
+            "environments[].known": "`here`: brought up from this folder; `elsewhere`: found in AWS; `unknown`",
+            "environments[].protected": "whether `--down` leaves it alone",
+            "environments[].why": "why it is not known; else null",
+            "environments[].command": "what takes it down",
+            "people[].env": "the environment that somebody past their day is in",
+            "people[].name": "who",
+            "people[].last_day": "their last day",
+            "people[].command": "what takes them out",
+            "unseen[].env": "an environment whose people could not be looked at",
+            "unseen[].why": "why",
+            "down": "with `--down`: each environment with the exit code of its `down`, message, hint and receipt",
+        },
+    ),
+    Sample(
+        "down --env stag --yes --json",
+        {"bootstrap.commands.down.down": Gone(_RECORD, _KEPT)},
+        {
+            "env": "the environment",
+            "removed": "ARN or name of all that is gone",
+            "left": "ARN of what is there all the same; then the exit code is 4",
+            "kept": "ARN of what stayed as you wished",
             "unfinished": "why what is on GitHub may still be there; else null",
+            **{f"receipt.{key}": meaning for key, meaning in _RECEIPT.items()},
+        },
+        note="With `--all`: a list of these, as `environments`.",
+    ),
+    Sample(
+        "receipts --json",
+        {"bootstrap.workflows.receipts.past": [PastReceipt(_KEPT.stored, Verdict("own key", ""), _KEPT.receipt)]},
+        {
+            "receipts[].id": "the receipt",
+            "receipts[].when": "when the teardown ended, in UTC; this and what follows null if it was edited",
+            "receipts[].project": "the project",
+            "receipts[].env": "the environment",
+            "receipts[].target": "`local` or `aws`",
+            "receipts[].removed": "how many things went",
+            "receipts[].left": "how many were left",
+            "receipts[].kept": "how many stayed on purpose",
+            "receipts[].not_looked_at": "how many places could not be looked at",
+            "receipts[].clean": "whether nothing was left and everything was looked at",
+            "receipts[].verdict": "that in a sentence",
+            "receipts[].signature": "`own key`, `unknown key`, `edited` or `no receipt`",
+            "receipts[].json": "the signed file",
+            "receipts[].page": "the page to print; null if it was deleted",
+        },
+    ),
+    Sample(
+        "receipts show my-course--stag--20261121T173252Z --json",
+        {"bootstrap.workflows.receipts.open_receipt": PastReceipt(_KEPT.stored, Verdict("own key", ""), _KEPT.receipt)},
+        dict.fromkeys(
+            [
+                *("id", "when", "project", "env", "target", "removed", "left", "kept", "not_looked_at", "clean"),
+                *("verdict", "signature", "json", "page"),
+            ],
+            "as in `receipts --json`",
+        ),
+    ),
+    Sample(
+        "receipts verify bootstrap.toml --json",
+        {
+            "bootstrap.workflows.receipts.check": [
+                (Path("receipt.json"), Verdict("own key", "", "5e0d-77aa-0b1c-9f3e-2d46-8c15-b7f0-a921"))
+            ]
+        },
+        {
+            "files[].file": "the file",
+            "files[].proven": "whether it is whole, and signed with a key that is known",
+            "files[].signature": "`own key`, `named key`, `other key`, `unknown key`, `edited` or `no receipt`",
+            "files[].key": "the fingerprint of the key that signed it; null if it is edited or no receipt",
+        },
+    ),
+    Sample(
+        "sweep --json",
+        {"bootstrap.commands.sweep.find": Scan((_THING,), (_SPOT,), ())},
+        {
+            "project": "the project",
+            "env": "the environment; null for all of the project",
+            "things[].kind": "what it is",
+            "things[].arn": "its ARN; a path for what is on this laptop",
+            "things[].what": "in words",
+            "things[].region": "where it is; `global` for IAM and the list of buckets",
+            "things[].mark": "how it is known to be ours: `tag`, `path` or `name`",
+            "things[].env": "whose it is; null for what belongs to the whole project",
+            "things[].command": "what removes it",
+            "things[].removable": "whether `--delete` removes it",
+            "blind": "places that could not be looked at: kind, region and reason",
+            "looked[].kind": "a kind of thing that was looked for",
+            "looked[].region": "and where",
+            "removed": "with `--delete`: what is gone, as in `things`",
+            "problems": "what could not be removed, and why",
+        },
+    ),
+    Sample(
+        "restore-check . --json",
+        {
+            "bootstrap.commands.restore_check.restore_check": Checked(
+                Manifest(
+                    Origin("archive", "my-course", "stag", "123456789012", _RECORD.bucket),
+                    "2026-11-21T17:32:52+00:00",
+                    (),
+                ),
+                *("0" * 64, (), (), ()),
+            )
+        },
+        {
+            "right": "whether every file is there and unchanged",
+            "folder": "the archive",
+            "kind": "`archive` or `export`",
+            "project": "the project",
+            "env": "the environment",
+            "member": "whose export it is; null for an archive",
+            "made": "when it was finished, in UTC",
+            "files": "how many files it has",
+            "bytes": "their size together",
+            "manifest_sha256": "of the list of files",
+            "missing": "files that are not there",
+            "changed": "files that are not as they were",
+            "extra": "files that the list does not have",
+        },
+    ),
+    Sample(
+        "export --json",
+        {
+            "bootstrap.commands.export.export": Exported(
+                _JOINED, Archived(Path("/home/ana/my-course-stag"), 12, 48_000, "0" * 64)
+            )
+        },
+        {
+            "project": "the project",
+            "env": "the environment",
+            "member": "whose files they are",
+            "folder": "where they are now",
+            "files": "how many",
+            "bytes": "their size together",
+            "manifest_sha256": "of the list of files",
         },
     ),
     Sample(

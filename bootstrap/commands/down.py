@@ -9,43 +9,133 @@ import click
 from bootstrap import ui
 from bootstrap.commands import options
 from bootstrap.core.counts import counted
-from bootstrap.core.plan import Plan
-from bootstrap.errors import BootstrapError, Unfinished
-from bootstrap.workflows.down import down
-from bootstrap.workflows.github_desk import finish
+from bootstrap.errors import BootstrapError, LeftBehind, Unfinished, UsageError
+from bootstrap.workflows.down import Gone, Request, down
+from bootstrap.workflows.down_preview import Preview
 
 
 @click.command(
     "down",
-    short_help="Take an environment down again.",
-    epilog="\b\nExamples:\n  bootstrap down --env stag\n  bootstrap down --env stag --yes",
+    short_help="Take an environment down again, with a receipt.",
+    epilog="""\b
+Examples:
+  bootstrap down --env stag
+  bootstrap down --env stag --archive ~/course-2026
+  bootstrap down --env stag --keep-data
+  bootstrap down --all
+  bootstrap down --env stag --confirm stag     in a script""",
 )
-@options.env_option()
+@options.env_option(required=False)
+@click.option("--all", "every", is_flag=True, help="Every environment of this project that is up here.")
+@click.option(
+    "--archive",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="First copy everything there, verified: files, MLflow's runs, the roster.",
+)
+@click.option("--versions", is_flag=True, help="With --archive: older versions of files too.")
+@click.option("--keep-data", is_flag=True, help="Leave the bucket and every file in it; all else goes.")
+@click.option("--unprotect", is_flag=True, help="Even if bootstrap.toml says protected = true.")
+@click.option("--confirm", "confirmed", metavar="NAME", help="The environment's name (with --all: the project's).")
 @options.acting_options
-def command(env: str, profile: str | None, config: Path | None, as_json: bool, yes: bool, verbose: bool) -> None:
-    """Take an environment down: all that `up` made, with every file in its bucket.
+def command(
+    env: str | None,
+    every: bool,
+    archive: Path | None,
+    versions: bool,
+    keep_data: bool,
+    unprotect: bool,
+    confirmed: str | None,
+    profile: str | None,
+    config: Path | None,
+    as_json: bool,
+    yes: bool,
+    verbose: bool,
+) -> None:
+    """Take an environment down: all that `up` made, with every file in its bucket. There is no way back.
 
-    Removes exactly the AWS profile, the DVC remote and the settings that `up` wrote, and leaves every other line of
-    those files alone. There is no way back.
+    Access ends first. Removes exactly the AWS profile, the DVC remote and the settings that `up` wrote, and leaves
+    every other line of those files alone. Then the account is looked through for what is left, and a receipt is
+    written (`bootstrap receipts`). Exit code 4: something is left. Exit code 5: what is on GitHub may be.
     """
-    ui.require_an_answer(yes=yes)
+    if (env is None) == (not every):
+        raise UsageError("Name one environment, or all.", hint="Add --env stag, or --all.")
+    if versions and archive is None:
+        raise UsageError("--versions says what an archive holds.", hint="Add --archive DIR.")
     project = options.project(config, verbose=verbose)
+    if env is not None:
+        envs = [env]
+        name = env
+    else:
+        envs = [record.env for record in project.recorded()]
+        name = project.spec.project
+        if not envs:
+            raise BootstrapError(
+                f"No environment is up in {project.folder}.",
+                hint="What was brought up elsewhere, or lost: bootstrap sweep shows it.",
+            )
+    if confirmed is not None and confirmed != name:
+        raise UsageError(f"--confirm says '{confirmed}', but this is about '{name}'.", hint="Nothing was removed.")
+    sure = yes or confirmed is not None
+    ui.require_an_answer(yes=sure)
+    if every and not sure:
+        click.echo(f"To go: {', '.join(envs)}, and then what belongs to all of {name}.", err=True)
+        if not ui.confirm_by_name("Remove every environment for good?", name, yes=False):
+            raise BootstrapError("Nothing was removed.")
 
-    def confirm(plan: Plan) -> bool:
-        ui.show_plan(plan)
-        return ui.confirm(f"Remove all of '{env}' for good?", yes=yes)
+    def confirm(preview: Preview) -> bool:
+        ui.show_plan(preview.plan)
+        click.echo(f"What it costs until now: {preview.cost.dollars} a month. {preview.cost.says}", err=True)
+        return every or ui.confirm_by_name("Remove all of this for good?", name, yes=sure)
 
-    gone = down(project, env, profile, ui.TerminalStory(), confirm)
+    ended = []
+    for one in envs:
+        folder = archive / one if archive is not None and every else archive
+        gone = down(project, Request(one, profile, unprotect, keep_data, folder, versions), ui.TerminalStory(), confirm)
+        ended.append(gone)
+        if not as_json:
+            _tell(gone)
     if as_json:
-        unfinished = gone.unfinished.message if gone.unfinished else None
-        options.print_json({"env": env, "removed": gone.removed, "left": gone.left, "unfinished": unfinished})
-    elif not gone.left:
-        rest = "what is on GitHub may be" if gone.unfinished else "nothing of it is"
-        click.echo(f"'{env}' is gone: {counted(len(gone.removed), 'thing')} removed, {rest} left.")
-    if gone.left:
-        raise BootstrapError("Still there: " + ", ".join(gone.left), hint=f"Run `bootstrap down --env {env}` again.")
-    if gone.unfinished is not None:
-        raise Unfinished(
-            f"All is gone but what is on GitHub. {gone.unfinished.message}",
-            hint=finish(f"bootstrap github remove --env {env}", gone.unfinished.hint),
-        )
+        found = [_as_dict(gone) for gone in ended]
+        options.print_json({"environments": found} if every else found[0])
+    _judge(ended)
+
+
+def _tell(gone: Gone) -> None:
+    receipt = gone.kept.receipt
+    if receipt.left or not receipt.could_look:
+        click.echo(f"{counted(len(receipt.removed), 'thing')} of '{gone.record.env}' removed. {receipt.verdict}")
+        for thing in receipt.left:
+            click.echo(f"  {thing.what}\n    → {thing.command}")
+    else:
+        rest = "what is on GitHub may be left" if gone.unfinished else "nothing of it is left"
+        kept = ", ".join(thing.what for thing in receipt.kept)
+        but = f" but what you kept: {kept}" if kept else ""
+        click.echo(f"'{gone.record.env}' is gone: {rest}{but}.")
+    click.echo(f"Receipt: {gone.kept.stored.page}")
+
+
+def _as_dict(gone: Gone) -> dict[str, object]:
+    receipt = gone.kept.receipt
+    return {
+        "env": gone.record.env,
+        "removed": [one.id for one in receipt.removed],
+        "left": [thing.arn for thing in receipt.left],
+        "kept": [thing.arn for thing in receipt.kept],
+        "unfinished": gone.unfinished.message if gone.unfinished else None,
+        "receipt": gone.kept.as_dict(),
+    }
+
+
+def _judge(ended: list[Gone]) -> None:
+    """Raise LeftBehind or Unfinished if not all is gone."""
+    for gone in ended:
+        receipt = gone.kept.receipt
+        if receipt.left or not receipt.could_look:
+            env = gone.record.env
+            hint = f"Run `bootstrap down --env {env}` again, or look what is there: bootstrap sweep --env {env}"
+            raise LeftBehind(f"Not all of '{env}' is gone, or could be looked for.", hint=hint)
+    for gone in ended:
+        if gone.unfinished is not None:
+            (step,) = gone.kept.receipt.unfinished
+            raise Unfinished(f"All is gone but what is on GitHub. {step.what}", hint=step.command)

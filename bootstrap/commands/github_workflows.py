@@ -33,10 +33,11 @@ KEPT = 1
 )
 @options.looking_options
 def command(force: bool, scope: Scope, config: Path | None, as_json: bool, verbose: bool) -> None:
-    """Write two workflows into .github/workflows: tests on pull requests, training on an environment's branch.
+    """Write workflows into .github/workflows: tests on pull requests, training on an environment's branch.
 
-    Writes files and nothing else; commit and push them yourself. Those that you have not touched are brought up to
-    date. One that you changed is kept, with exit code 1.
+    If an environment has a last day, also one that says every day what is past it. Writes files and nothing else;
+    commit and push them yourself. Those that you have not touched are brought up to date. One that you changed is
+    kept, with exit code 1.
     """
     project = options.project(config, verbose=verbose)
     options.say_defaults(project)

@@ -14,10 +14,12 @@ EVERYWHERE = "global"
 
 @dataclass(frozen=True)
 class Thing:
-    """One thing of ours in AWS. `what` names it in words; `env` is None for what belongs to the whole project.
+    """One thing of ours. `what` names it in words; `env` is None for what belongs to the whole project.
 
-    `kind` is `bucket`, `user`, `role`, `identity provider`, or for what this version cannot remove AWS's own name of
-    it (`ec2:instance`). `removable` is False for those. `command` is what a person types to be rid of it.
+    `kind` is `bucket`, `state`, `user`, `MFA device`, `role` or `identity provider`, on a laptop `MLflow server` or
+    `emulator`, or for what this version cannot remove AWS's own name of it (`ec2:instance`): those have `removable`
+    False. `arn` is a path below the project's folder for what is on a laptop, with `region` `this laptop`. `command`
+    is what a person types to be rid of it.
     """
 
     kind: str

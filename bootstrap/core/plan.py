@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from bootstrap.core.counts import counted
+from bootstrap.core.names import CI_MEMBER
 from bootstrap.core.stream import Action, Change
 
 Place = Literal["aws", "mlflow", "github", "laptop"]
@@ -71,6 +73,24 @@ def steps_from_terraform(changes: Iterable[Change], names: Mapping[str, str]) ->
     known = {kind: position for position, kind in enumerate(_IN_WORDS)}
     ordered = sorted(changes, key=lambda change: (known.get(change.kind, len(known)), change.address))
     return [Step(change.action, "aws", in_words(change, names), change.address) for change in ordered]
+
+
+_FEW_PEOPLE = 5
+
+
+def without_crowds(steps: Iterable[Step]) -> list[Step]:
+    """Return steps with those of many people as one line: nobody reads six hundred before they say yes."""
+    found = list(steps)
+    users = [step for step in found if step.address and step.address.endswith(".aws_iam_user.this")]
+    names = [_key(step.address) for step in users if step.address]
+    people = [name for name in names if name != CI_MEMBER]
+    if len(people) <= _FEW_PEOPLE:
+        return found
+    crowd = tuple(f'module.member["{name}"].' for name in people)
+    rest = [step for step in found if not (step.address and step.address.startswith(crowd))]
+    some = ", ".join(sorted(people)[:_FEW_PEOPLE])
+    crowded = f"{counted(len(people), 'IAM user')} ({some} …), their keys and what they may do"
+    return [Step(users[0].action, "aws", crowded), *rest]
 
 
 def in_words(change: Change, names: Mapping[str, str]) -> str:

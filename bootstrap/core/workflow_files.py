@@ -25,6 +25,8 @@ FILES = {
     ".github/workflows/bootstrap-ci.yml": "ci.yml",
     ".github/workflows/bootstrap-train.yml": "train.yml",
 }
+# Only for a project that has a last day somewhere: in any other it would run every day and never have a word to say.
+_EXPIRE = {".github/workflows/bootstrap-expire.yml": "expire.yml"}
 
 What = Literal["created", "updated", "unchanged", "kept", "overwritten"]
 
@@ -49,6 +51,11 @@ class WorkflowFile:
     path: str
     text: str
     what: What
+
+
+def files_for(spec: Spec) -> dict[str, str]:
+    """Return the workflows that a project gets: path below the repository's top folder → the template's name."""
+    return FILES | (_EXPIRE if any(table.expires for table in spec.environments.values()) else {})
 
 
 def render(template: str, spec: Spec, scope: Scope, folder: str = "") -> str:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timezone
 from typing import Literal
 
-from bootstrap.adapters.aws import buckets, people, probes, simulation
+from bootstrap.adapters.aws import emptying, people, probes, simulation
 from bootstrap.adapters.aws.session import Aws
 from bootstrap.core.access import Cell, Ground, Person, Role, cells
 from bootstrap.errors import BootstrapError
@@ -179,7 +179,7 @@ def _files(operator: Aws | None, tried: Sequence[Cell], *, emulated: bool) -> It
         # every list of versions, and goes wrong if another thread deletes in it meanwhile.
         for bucket, beginning in folders:
             if not emulated or probes.anything_begins_with(operator, bucket, beginning):
-                buckets.empty(operator, bucket, beginning)
+                emptying.empty(operator, bucket, beginning)
 
 
 @dataclass(frozen=True)

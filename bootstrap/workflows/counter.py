@@ -13,6 +13,7 @@ from bootstrap.core.record import Record
 from bootstrap.errors import BootstrapError
 from bootstrap.workflows import local, provision
 from bootstrap.workflows.guard import Run, guarded
+from bootstrap.workflows.history import Chronicle, chronicled
 from bootstrap.workflows.mlflow_access import administrator
 from bootstrap.workflows.parallel import Side
 from bootstrap.workflows.project import Project
@@ -24,7 +25,10 @@ from bootstrap.workflows.target import Place, reach
 
 @dataclass(frozen=True)
 class Counter:
-    """An environment that is up, open for work on its people. `mlflow` is None without a server."""
+    """An environment that is up, open for work on its people. `mlflow` is None without a server.
+
+    Whoever changes something says so to `chronicle` first.
+    """
 
     project: Project
     record: Record
@@ -35,6 +39,7 @@ class Counter:
     jobs: Jobs
     side: Side
     story: Story
+    chronicle: Chronicle
 
     def provisioner(self) -> Provisioner:
         """Return Terraform for the members as the registry has them now."""
@@ -52,12 +57,18 @@ def open_counter(project: Project, env: str, profile: str | None, command: str, 
     record = project.require_record(env)
     project = project.as_recorded(record)
     jobs = Jobs()
-    with guarded(project.env_folder(env), env, command, story) as run, Side(jobs, story) as side:
+    with (
+        guarded(project.env_folder(env), env, command, story) as run,
+        chronicled(command, story, run) as chronicle,
+        Side(jobs, story) as side,
+    ):
         record = project.require_record(env)  # a run that we waited for may have changed it
         place = reach_people(project, record, profile, story)
+        chronicle.reached(place)
         provision.clear_stale_locks(place, run, story)
         registry = open_registry(project, place, story)
-        yield Counter(project, record, place, registry, mlflow_admin(project, place, record), run, jobs, side, story)
+        api = mlflow_admin(project, place, record)
+        yield Counter(project, record, place, registry, api, run, jobs, side, story, chronicle)
 
 
 def reach_people(project: Project, record: Record, profile: str | None, story: Story) -> Place:

@@ -17,9 +17,10 @@ from bootstrap.workflows import laptop as laptops
 from bootstrap.workflows.counter import reach_people
 from bootstrap.workflows.github import Site
 from bootstrap.workflows.guard import guarded
+from bootstrap.workflows.history import chronicled
 from bootstrap.workflows.project import Project
 from bootstrap.workflows.story import Story
-from bootstrap.workflows.target import Place
+from bootstrap.workflows.target import Place, reach
 
 Confirm = Callable[[Plan], bool]
 
@@ -68,12 +69,18 @@ def sync(
     """Make GitHub have what the environment needs. Raises Declined on a no, GitHubFailed, BootstrapError."""
     record = project.require_record(env)
     project = project.as_recorded(record)
-    with guarded(project.env_folder(env), env, "github sync", story), _open(project, env, profile, story) as desk:
+    with (
+        guarded(project.env_folder(env), env, "github sync", story) as run,
+        chronicled("github sync", story, run) as chronicle,
+        _open(project, env, profile, story) as desk,
+    ):
         site = desk.site
+        chronicle.reached(desk.place)
         todo = github.steps(site, desk.want)
         if todo:
             if not confirm(Plan(tuple(todo))):
                 raise Declined("Nothing was changed.")
+            chronicle.acts(repository=site.repository.name, replace=replace_foreign)
             with story.step(f"Writing to {site.repository.name} on GitHub") as step:
                 project.save(replace(desk.record, github=site.facts))
                 changes = github.sync(site, desk.want, replace_foreign=replace_foreign, progress=step.detail)
@@ -107,12 +114,30 @@ def remove(project: Project, env: str, story: Story, confirm: Confirm, *, forget
         if ours := github.what_is_ours(hub, repository, env):
             if not confirm(Plan(tuple(Step("delete", "github", what) for what in ours))):
                 raise Declined("Nothing was removed.")
-            with story.step(f"Removing from {repository.name} on GitHub"):
+            place = _where_it_is_up(project, record, story)
+            with (
+                chronicled("github remove", story) as chronicle,
+                story.step(f"Removing from {repository.name} on GitHub"),
+            ):
+                if place is not None:
+                    chronicle.reached(place)
+                chronicle.acts(repository=repository.name)
                 gone = github.remove(hub, repository, env)
     if record is not None and record.github is not None and (forget or not github.is_another(project, record.github)):
         with guarded(project.env_folder(env), env, "github remove", story):
             project.save(replace(project.require_record(env), github=None))
     return gone
+
+
+def _where_it_is_up(project: Project, record: Record | None, story: Story) -> Place | None:
+    """Return where an environment's history is, if it can be reached: GitHub is tidied up without AWS, too."""
+    if record is None:
+        return None
+    try:
+        return reach(project.as_recorded(record), record, None, story)
+    except BootstrapError as error:
+        story.note(f"This goes without a line in the environment's history: {error.message}")
+        return None
 
 
 @contextmanager

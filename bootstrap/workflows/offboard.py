@@ -78,6 +78,11 @@ def offboard(project: Project, request: Request, story: Story, confirm: Confirm)
         leaving = [_look(counter, name) for name in dict.fromkeys(request.names)]
         if not confirm(leaving):
             raise Declined("Nothing was changed.")
+        counter.chronicle.acts(
+            people=[one.name for one in leaving],
+            archived=request.archive is not None,
+            files_deleted=request.delete_data,
+        )
         archived = {one.name: _archive(counter, one, request.archive) for one in leaving if request.archive}
         with story.step("Closing their access"):
             close_access(counter, [one.name for one in leaving])

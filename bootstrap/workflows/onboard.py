@@ -18,19 +18,22 @@ from typing import Any
 
 from bootstrap.adapters.files import read_text, write_atomic
 from bootstrap.core.counts import counted
-from bootstrap.core.membership import Difference, Member, changes, compare, past_days
+from bootstrap.core.membership import Difference, Member, Membership, changes, compare, past_days
 from bootstrap.core.roster import Person, Roster, mistaken_columns, parse_roster, person_problems, with_people
 from bootstrap.core.stream import Stream
-from bootstrap.errors import BootstrapError, ConfigError, Declined, UsageError
+from bootstrap.errors import BootstrapError, ConfigError, Declined, TerraformFailed, UsageError
 from bootstrap.workflows import mlflow_access, offboard, provision
 from bootstrap.workflows.counter import Counter, open_counter
 from bootstrap.workflows.handover import CodesFile, Desk, Made, SealFor, Tell, account_of, desk_of
 from bootstrap.workflows.project import Project
+from bootstrap.workflows.provision import Provisioner
 from bootstrap.workflows.story import Step, Story
 
 # More targets than these make Terraform slower than looking at everybody does.
 _MOST_TARGETS = 20
 _POLL_SECONDS = 0.1
+# What IAM answers to the second of two requests to make a user.
+_TAKEN = "EntityAlreadyExists"
 _MEMBER = re.compile(r'module\.member\["(?P<name>[^"]+)"\]\.(?P<kind>\w+)\.')
 
 
@@ -138,6 +141,13 @@ def people_named(project: Project, names: Sequence[str], given: Mapping[str, Any
 def _carry_out(counter: Counter, desk: Desk, difference: Difference, written: Written, *, whole: bool) -> Outcome:
     registry = counter.registry
     before = registry.membership
+    counter.chronicle.acts(
+        added=[one.name for one in difference.added],
+        invited=difference.waiting,
+        changed=[after.name for _, after in difference.changed],
+        removed=difference.removed,
+        roster=whole,
+    )
     changed = [replace(after, handover=now.handover) for now, after in difference.changed]
     membership = before.with_members([*difference.added, *changed]).without(difference.removed)
     if difference.removed:
@@ -157,7 +167,7 @@ def _carry_out(counter: Counter, desk: Desk, difference: Difference, written: Wr
     line = _Line(counter, desk, {name: membership.members[name] for name in invited})
     try:
         with counter.story.step(_title(difference)) as step:
-            applied = counter.side.start(partial(provisioner.apply_members, line.planned, line.finished, only=only))
+            applied = counter.side.start(partial(_apply, provisioner, membership, line, only))
             applied.add_done_callback(lambda _: line.wake())
             moved = _admit_changed(counter, difference)
             line.hand_over_all(applied, step)
@@ -171,6 +181,18 @@ def _carry_out(counter: Counter, desk: Desk, difference: Difference, written: Wr
     registry.save(registry.membership)
     line.raise_first()
     return Outcome(difference, invited, shared, moved)
+
+
+def _apply(provisioner: Provisioner, membership: Membership, line: _Line, only: Sequence[str]) -> Stream:
+    try:
+        return provisioner.apply_members(line.planned, line.finished, only=only)
+    except TerraformFailed as error:
+        if _TAKEN not in error.message:
+            raise
+        # The answer to a request was lost, and the second try met the user that the first had made: it is ours if it
+        # is on our path.
+        provision.adopt_members(provisioner, membership.members)
+        return provisioner.apply_members(line.planned, line.finished, only=only)
 
 
 def _title(difference: Difference) -> str:
@@ -211,6 +233,7 @@ class _Line:
         self._fresh: set[str] = set()
         self._lock = threading.Lock()
         self._begun: dict[str, Future[Made]] = {}
+        self._ever_begun: set[str] = set()
         self._woken: Future[None] = Future()
         self._failures: list[BaseException] = []
 
@@ -266,8 +289,9 @@ class _Line:
     def _begin(self, name: str) -> None:
         with self._lock:
             member = self._waiting.get(name)
-            if member is None or name in self._begun:
+            if member is None or name in self._ever_begun:
                 return
+            self._ever_begun.add(name)
             work = partial(self._desk.make, member, fresh=name in self._fresh)
             self._begun[name] = self._counter.side.start(work)
 

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from bootstrap.adapters import terraform_folder
-from bootstrap.adapters.aws import buckets, people
+from bootstrap.adapters.aws import buckets, emptying, people
 from bootstrap.adapters.process import Jobs
 from bootstrap.adapters.terraform import Backend, Terraform, environment_for
 from bootstrap.adapters.terraform_folder import RootFolder
@@ -330,7 +330,7 @@ def remove_state(place: Place) -> None:
     """Remove the environment's states; the bucket they lie in goes with the last environment's."""
     aws, names = place.aws, place.names
     if buckets.exists(aws, names.state_bucket, names.account):
-        buckets.empty(aws, names.state_bucket, prefix=f"{names.env}/")
+        emptying.empty(aws, names.state_bucket, prefix=f"{names.env}/")
         if buckets.is_empty(aws, names.state_bucket):
             buckets.delete(aws, names.state_bucket)
 

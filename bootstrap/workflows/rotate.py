@@ -98,6 +98,7 @@ def rotate(
             seal = request.seal_for({one.name: logins.get(one.name, "") for one in due if one.name != CI_MEMBER})
             if not confirm(due):
                 raise Declined("Nothing was changed.")
+        counter.chronicle.acts(people=[one.name for one in due], old_keys_ended=unfinished)
         for name in unfinished:
             _retire(counter, name)
         if not due:

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from bootstrap.adapters.aws import buckets
 from bootstrap.adapters.aws.buckets import StateLock
 from bootstrap.errors import Declined
-from bootstrap.workflows import local, provision
+from bootstrap.workflows import provision
+from bootstrap.workflows.history import chronicled, find_place
 from bootstrap.workflows.project import Project
 from bootstrap.workflows.story import Story
-from bootstrap.workflows.target import Place, at_emulator, open_place, reach
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ def unlock(
 
     Raises Declined on a no, BootstrapError if the environment cannot be reached.
     """
-    place = _place(project, env, profile, story)
+    place = find_place(project, env, profile, story)
     if place is None:
         story.say("The emulator is not running; its locks went with it.")
         return []
@@ -45,16 +45,11 @@ def unlock(
         return []
     if not confirm(held):
         raise Declined("The locks were left alone.")
-    for one in held:
-        buckets.remove_lock(place.aws, names.state_bucket, one.lock)
+    with chronicled("unlock", story) as chronicle:
+        chronicle.reached(place)
+        chronicle.acts(
+            roots=[one.root for one in held], held_by=[f"{one.lock.who} since {one.lock.created}" for one in held]
+        )
+        for one in held:
+            buckets.remove_lock(place.aws, names.state_bucket, one.lock)
     return held
-
-
-def _place(project: Project, env: str, profile: str | None, story: Story) -> Place | None:
-    project.spec.environment(env)
-    if record := project.record(env):
-        return reach(project.as_recorded(record), record, profile, story)
-    if emulator := local.running_emulator(project):
-        # An `up --local` that died before it could write anything down.
-        return at_emulator(project, env, emulator)
-    return open_place(project, env, "aws", profile, story)

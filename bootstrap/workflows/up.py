@@ -28,6 +28,7 @@ from bootstrap.workflows import github, local, provision
 from bootstrap.workflows import laptop as laptops
 from bootstrap.workflows.github_entry import begin_to_look, enter_github, spare_provider
 from bootstrap.workflows.guard import guarded
+from bootstrap.workflows.history import chronicled
 from bootstrap.workflows.laptop import Laptop
 from bootstrap.workflows.mlflow_access import administrator
 from bootstrap.workflows.parallel import Side
@@ -119,6 +120,7 @@ def up(project: Project, request: Request, story: Story, confirm: Confirm, *, su
     jobs = Jobs()
     with (
         guarded(project.env_folder(request.env), request.env, "up", story) as run,
+        chronicled("up", story, run) as chronicle,
         _tidied(project, request.env),
         Side(jobs, story) as side,
     ):
@@ -126,6 +128,7 @@ def up(project: Project, request: Request, story: Story, confirm: Confirm, *, su
         looking = begin_to_look(project, request.env, request.target, side)
         laptop = _look_again(project)
         place = open_place(project, request.env, request.target, request.profile, story)
+        chronicle.reached(place)
         settled = run.interrupted_since is None and _is_settled(project, place)
         made_state = not settled and _ensure_state(project, place, story)
         mlflow = find_mlflow(project, place)
@@ -143,6 +146,7 @@ def up(project: Project, request: Request, story: Story, confirm: Confirm, *, su
             if entry.trust is None and not made_state:
                 spare_provider(provisioner, place, project)
             if sure:
+                chronicle.acts(target=request.target)
                 project.save(draft(project, place))
         elif entry.adopted:
             # A plan that was answered with no may have taken the provider out of the state.
@@ -152,16 +156,20 @@ def up(project: Project, request: Request, story: Story, confirm: Confirm, *, su
         with _careful_next_time(project, request.env):
             prepared = prepare(found, begin(provisioner, side), side, story)
             if prepared.plan.is_empty:
+                chronicle.did_nothing()
                 outcome = _leave_as_is(project, provisioner, prepared, side, story)
                 return replace(outcome, unfinished=entry.problem, finish=_again(request))
             if sure:
                 confirm(prepared.plan)
             else:
                 _ask(project, prepared, confirm, made_state=made_state)
+            chronicle.acts(target=request.target, changes=prepared.plan.summary())
             outcome = _carry_out(project, provisioner, prepared, side, story)
         if prepared.site is None:
+            chronicle.unfinished(entry.problem)
             return replace(outcome, unfinished=entry.problem, finish=_again(request))
         problem = _write_to_github(project, prepared, outcome.record, story)
+        chronicle.unfinished(problem)
         return replace(outcome, unfinished=problem, finish=f"bootstrap github sync --env {request.env}")
 
 

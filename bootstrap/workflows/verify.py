@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bootstrap.adapters.aws import buckets, people, probes
+from bootstrap.adapters.aws import emptying, people, probes
 from bootstrap.adapters.aws.session import Aws, KeyPair
 from bootstrap.adapters.mlflow_api import MlflowApi
 from bootstrap.core.names import CI_MEMBER
@@ -103,7 +103,7 @@ def _bucket(place: Place, record: Record, member: Aws) -> list[Check]:
         return [Check(what, expected, attempt()) for what, expected, attempt in tries]
     finally:
         for key in (own, dataset, others, mlflow):
-            buckets.empty(place.aws, bucket, key)
+            emptying.empty(place.aws, bucket, key)
 
 
 def _word(allowed: bool) -> str:

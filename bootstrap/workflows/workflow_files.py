@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from bootstrap.adapters.files import read_text, write_atomic
 from bootstrap.adapters.git import Git
 from bootstrap.assets import TEMPLATES
-from bootstrap.core.workflow_files import FILES, WorkflowFile, plan_writes, render
+from bootstrap.core.workflow_files import WorkflowFile, files_for, plan_writes, render
 
 if TYPE_CHECKING:
     from bootstrap.core.github import Scope
@@ -42,11 +42,12 @@ def write_workflows(project: Project, scope: Scope, *, force: bool = False) -> W
     own = project.folder.resolve()
     top = (Git(own, project.environ).top() or own).resolve()
     folder = "" if own == top else own.relative_to(top).as_posix()
+    templates = files_for(project.spec)
     rendered = {
         path: render((TEMPLATES / "github" / template).read_text(encoding="utf-8"), project.spec, scope, folder)
-        for path, template in FILES.items()
+        for path, template in templates.items()
     }
-    existing = {path: read_text(top / path) for path in FILES}
+    existing = {path: read_text(top / path) for path in templates}
     files = plan_writes(rendered, existing, force=force)
     for file in files:
         if file.what in ("created", "updated", "overwritten"):

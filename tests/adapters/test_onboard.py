@@ -21,7 +21,7 @@ from bootstrap.core.names import Names
 from bootstrap.core.record import Record
 from bootstrap.core.spec import Spec
 from bootstrap.core.stream import Stream
-from bootstrap.errors import BootstrapError, Declined
+from bootstrap.errors import BootstrapError, Declined, TerraformFailed
 from bootstrap.workflows import handover, onboard
 from bootstrap.workflows.counter import Counter
 from bootstrap.workflows.handover import Seal
@@ -77,6 +77,30 @@ class Terraform:
         return Stream()
 
 
+class LosesAnAnswer(Terraform):
+    """The first request to make a user is answered too late: the second meets the user that the first has made."""
+
+    def __init__(self, aws: Aws, place: Place) -> None:
+        super().__init__(aws)
+        self.place = place
+        self.adopted: dict[str, str] = {}
+
+    def write_adoptions(self, found: object) -> None:
+        assert isinstance(found, dict)
+        self.adopted = found
+
+    def apply_members(
+        self, _: Callable[[Stream], None], finished: Callable[[str], None], *, only: Sequence[str]
+    ) -> Stream:
+        for name in only:
+            if f'module.member["{name}"].aws_iam_user.this' not in self.adopted:
+                self._aws.client("iam").create_user(UserName=NAMES.iam_user(name), Path=NAMES.iam_path)
+                if name == only[-1]:
+                    raise TerraformFailed("creating IAM User: StatusCode: 409, EntityAlreadyExists")
+            finished(f'module.member["{name}"].aws_iam_user_policy.this')
+        return Stream()
+
+
 class School:
     """An environment on moto with bia in it, whose last day is past."""
 
@@ -94,7 +118,7 @@ class School:
                 complete=True,
             )
         )
-        place = Place("aws", NAMES, self.aws, None, custom_endpoint=False, emulated=False)
+        self.place = place = Place("aws", NAMES, self.aws, None, custom_endpoint=False, emulated=False)
         bia = Member("bia", team="red", expires=date(2026, 1, 31), handover=HANDED)
         open_registry(self.project, place, self.story).save(Membership({"bia": bia}))
 
@@ -196,3 +220,14 @@ def test_people_by_name_keep_the_day_of_their_row_and_an_empty_one_takes_it_out(
     (kept,) = onboard.people_named(school.project, ["ana"], {"team": "blue"})
     (without,) = onboard.people_named(school.project, ["ana"], {"expires": None})
     assert (kept.expires, without.expires) == (date(2999, 12, 31), None)
+
+
+def test_a_user_whose_making_was_answered_too_late_is_taken_over(
+    school: School, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    school.write_roster(IN_ALREADY, "ana,red,", "caio,red,")
+    monkeypatch.setattr(Counter, "provisioner", lambda _: LosesAnAnswer(school.aws, school.place))
+    assert sorted(school.onboard().invited) == ["ana", "caio"]
+    assert sorted(school.listed) == ["ana", "caio"]
+    for name in ("ana", "caio"):
+        assert len(people.key_ids(school.aws, NAMES.iam_user(name))) == 1

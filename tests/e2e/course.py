@@ -210,12 +210,13 @@ class Course:
 
     def snapshot(self) -> dict[str, tuple[bytes, int]]:
         """Return content and mode of every file of the user's; not what is the command's own, nor inside of .git."""
-        ours = (self.work, self.home / ".local" / "state" / "bootstrap", self.home / ".cache", self.folder / ".git")
+        own = [self.home / ".local" / where / "bootstrap" for where in ("state", "share")]
+        ours = (self.work, *own, self.home / ".cache", self.folder / ".git")
         return {
             str(path): (path.read_bytes(), path.stat().st_mode)
             for top in (self.home, self.folder)
             for path in sorted(top.rglob("*"))
-            if path.is_file() and not any(path.is_relative_to(own) for own in ours)
+            if path.is_file() and not any(path.is_relative_to(one) for one in ours)
         }
 
     def processes(self) -> list[psutil.Process]:

@@ -8,6 +8,7 @@ stand in for: conditions in policies (TLS, expiry), IAM's delays with new keys, 
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -57,21 +58,40 @@ def users(amazon: Aws) -> list[str]:
     return sorted(user["Path"] + user["UserName"] for user in amazon.client("iam").list_users()["Users"])
 
 
+# Of another project, whose name begins with ours: nothing of it may be touched.
+THEIR_BUCKET = "course-2--stag--123456789012"
+THEIRS = ["/course-2/stag/course-2.stag.ci", "/staff/teacher"]
+
+
+def put_bystanders(amazon: Aws) -> None:
+    amazon.client("s3").create_bucket(Bucket=THEIR_BUCKET)
+    amazon.client("s3").put_object(Bucket=THEIR_BUCKET, Key="theirs", Body=b"theirs")
+    amazon.client("iam").create_user(UserName="course-2.stag.ci", Path="/course-2/stag/")
+    amazon.client("secretsmanager").create_secret(Name="theirs", SecretString="theirs")
+
+
+def require_bystanders(amazon: Aws) -> None:
+    assert buckets(amazon) == [THEIR_BUCKET]
+    assert amazon.client("s3").get_object(Bucket=THEIR_BUCKET, Key="theirs")["Body"].read() == b"theirs"
+    assert users(amazon) == THEIRS
+    assert amazon.client("secretsmanager").get_secret_value(SecretId="theirs")["SecretString"] == "theirs"
+
+
 def test_from_plan_to_down(signed_in: Course, amazon: Aws) -> None:
     course = signed_in
+    put_bystanders(amazon)
     planned = course.bootstrap("plan", "--env", "stag", code=3)
     assert f"the S3 bucket {course.bucket}" in planned.out
     assert "clean-up of unfinished uploads" in planned.out
-    assert buckets(amazon) == []
-    assert users(amazon) == ["/staff/teacher"]
+    require_bystanders(amazon)
     assert not (course.home / ".aws").exists()
 
     done = course.bootstrap("up", "--env", "stag", "--yes")
     assert "'stag' is up in AWS account 123456789012, us-east-1" in done.out
     assert "An MLflow server on AWS is not supported yet" in done.err
     assert "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_ENDPOINT_URL" in done.err
-    assert buckets(amazon) == [course.bucket, course.state_bucket]
-    assert users(amazon) == ["/course/stag/course.stag.ci", "/staff/teacher"]
+    assert buckets(amazon) == sorted([course.bucket, course.state_bucket, THEIR_BUCKET])
+    assert users(amazon) == sorted(["/course/stag/course.stag.ci", *THEIRS])
     found = course.bootstrap("output", "--env", "stag", "--json").json()
     assert (found["target"], found["endpoint_url"], found["mlflow_tracking_uri"]) == ("aws", None, None)
     assert "endpoint_url" not in (course.home / ".aws" / "config").read_text()
@@ -88,8 +108,22 @@ def test_from_plan_to_down(signed_in: Course, amazon: Aws) -> None:
 
     assert course.bootstrap("up", "--env", "stag", "--yes").out.startswith("No changes: 'stag' is up in AWS account")
 
-    course.bootstrap("down", "--env", "stag", "--yes")
-    assert buckets(amazon) == []
-    assert users(amazon) == ["/staff/teacher"]
+    assert course.bootstrap("sweep", "--json").json()["things"] == [], "what is up is no leftover"
+    assert " up " in course.bootstrap("history", "--env", "stag").out
+
+    shutil.rmtree(course.work)  # or the laptop was lost, and this is another
+    found = course.bootstrap("sweep", "--json", code=4).json()
+    assert {thing["arn"] for thing in found["things"]} == {
+        *(f"arn:aws:s3:::{bucket}" for bucket in (course.bucket, course.state_bucket)),
+        "arn:aws:iam::123456789012:user/course/stag/course.stag.ci",
+    }
+
+    done = course.bootstrap("down", "--env", "stag", "--confirm", "stag", "--json")
+    receipt = done.json()["receipt"]
+    assert (receipt["clean"], done.json()["left"]) == (True, [])
+    assert {thing["arn"] for thing in found["things"]} <= set(done.json()["removed"])
+    require_bystanders(amazon)
+    assert course.bootstrap("sweep", "--json").json()["things"] == []
+    assert "whole, and signed on this machine" in course.bootstrap("receipts", "verify", receipt["json"]).out
     assert not (course.home / ".aws").exists()
     assert not course.work.exists()

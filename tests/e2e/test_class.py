@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+import sqlite3
 import stat
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -298,13 +299,22 @@ def test_the_calls_to_add_one_do_not_grow_with_the_class(school: Class, few: Cla
     assert calls(school) == calls(few) > 0
 
 
-def test_down_takes_everybody_along(few: Class) -> None:
+def test_down_takes_everybody_along_even_after_a_kill(few: Class) -> None:
     # By hand, and it would stop IAM from deleting the user.
     iam = few.operator().client("iam")
     iam.create_login_profile(UserName=few.user("ana"), Password="Not-For-Long-1")
     iam.create_group(GroupName="theirs")
     iam.add_user_to_group(GroupName="theirs", UserName=few.user("ana"))
-    few.bootstrap("down", "--env", "stag", "--yes")
+    log = few.work / "envs/stag/infra/members/logs/apply.jsonl"
+    log.unlink()
+    begun = few.begin("down", "--env", "stag", "--yes")
+    wait_for(lambda: any(event[0] == "apply_complete" for event in events(log)), during=begun)
+    begun.kill(with_terraform=True)
+    done = few.bootstrap("down", "--env", "stag", "--yes", "--json").json()
+    assert done["receipt"]["clean"]
+    users = {f"arn:aws:iam::{ACCOUNT}:user/small/stag/{few.user(name)}" for name in ("ana", "bia", "ci")}
+    assert users <= set(done["removed"])
+    assert not (few.folder / "invites").exists()
     left = {Path(path) for path in few.snapshot() if "/.dvc" not in path}
     assert {path.name for path in left} == {"members.csv", "codes.csv", ".gitignore"}
     assert not few.processes()
@@ -339,3 +349,26 @@ def test_after_a_kill_the_same_command_goes_on(course: Course) -> None:
         assert {name: school.invite_file(name).read_bytes() for name in invites} == invites
         invites = {name: school.invite_file(name).read_bytes() for name in names}
     assert school.bootstrap("access", "--env", "stag", "--json").json()["right"]
+
+
+def test_at_the_end_everything_is_archived_and_nothing_is_left(school: Class, students: dict[str, Course]) -> None:
+    folder = school.home / "2026"
+    keys = school.keys(school.bucket)
+    users = school.users("stag")
+    done = school.bootstrap("down", "--env", "stag", "--archive", str(folder), "--confirm", "stag", "--json").json()
+    assert (done["receipt"]["clean"], done["left"]) == (True, [])
+    assert {f"arn:aws:iam::{ACCOUNT}:user/{school.name}/stag/{user}" for user in users} <= set(done["removed"])
+    assert "whole" in school.bootstrap("receipts", "verify", done["receipt"]["json"]).out
+    assert not school.processes()
+    assert not school.work.exists()
+    assert not (school.home / ".aws").exists()
+
+    school.bootstrap("restore-check", str(folder))
+    archived = json.loads((folder / "manifest.json").read_text())
+    assert {file["key"] for file in archived["files"] if file.get("key")} == {key for key in keys if key[-1] != "/"}
+    assert list((folder / "members" / ANA).iterdir())
+    runs = sqlite3.connect(folder / "mlflow" / "mlflow.db").execute("select count(*) from runs").fetchone()
+    assert runs[0] > 0
+    (folder / "members.json").write_text("{}")
+    assert "changed: members.json" in school.bootstrap("restore-check", str(folder), code=1).out
+    assert students

@@ -15,7 +15,7 @@ from bootstrap.core.github import Scope
 from tests.templates.runner import ONE, PROGRAMS, THREE, evaluate, parsed, rendered
 
 SCOPES: tuple[Scope, ...] = ("environment", "repository")
-CASES = [*itertools.product(("ci.yml", "train.yml"), ("oidc", "keys"), SCOPES, (ONE, THREE), ("", "a/b"))]
+CASES = [*itertools.product(("ci.yml", "train.yml", "expire.yml"), ("oidc", "keys"), SCOPES, (ONE, THREE), ("", "a/b"))]
 SECRET_STEPS = {"Sign in to AWS", "Train"}
 
 
@@ -87,6 +87,7 @@ def test_secrets_reach_two_steps_and_no_more(auth: str) -> None:
     [job] = workflow["jobs"].values()
     assert "secrets." not in json.dumps({key: value for key, value in job.items() if key != "steps"})
     assert "secrets." not in rendered("ci.yml", auth, "repository")
+    assert "secrets." not in rendered("expire.yml", auth, "repository")
 
 
 @pytest.mark.parametrize("scope", SCOPES)
@@ -96,10 +97,12 @@ def test_permissions(scope: Scope) -> None:
     assert without == {"contents": "read"}
     assert with_oidc == {"contents": "read", "id-token": "write"}
     assert parsed(rendered("ci.yml", "oidc", scope))["permissions"] == {"contents": "read"}
+    looking = parsed(rendered("expire.yml", "oidc", scope))
+    assert (looking["permissions"], looking["jobs"]["expire"]["permissions"]) == ({}, {"contents": "read"})
 
 
 def test_every_action_is_pinned() -> None:
-    for template in ("ci.yml", "train.yml"):
+    for template in ("ci.yml", "train.yml", "expire.yml"):
         uses = re.findall(r"uses: (.*)", rendered(template, "oidc", "environment"))
         assert uses
         assert all(re.fullmatch(r"[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", one) for one in uses)

@@ -315,3 +315,31 @@ def test_ci(cloud: Cloud, tmp_path: Path, files: tuple[str, ...], installs: str 
     machine = runner(mine, tmp_path, "keys", "environment")
     assert machine.run(parsed(rendered("ci.yml", "keys", "environment"))), machine.said
     assert machine.installed == [*([installs] if installs else []), "-m pip install pytest", "-m pytest"]
+
+
+EXPIRES = {
+    # the last day in bootstrap.toml, where bootstrap comes from → whether the run goes well, what it says
+    "past": ("2020-01-31", "bootstrap", False, "bootstrap down --env stag"),
+    "not past": ("2999-12-31", "bootstrap", True, "Nothing is past its last day."),
+    "not told where from": ("2020-01-31", "", False, "Run: gh variable set BOOTSTRAP_SOURCE"),
+}
+
+
+@pytest.mark.parametrize(("day", "source", "ends_well", "said"), EXPIRES.values(), ids=EXPIRES.keys())
+def test_expire(cloud: Cloud, tmp_path: Path, day: str, source: str, ends_well: bool, said: str) -> None:
+    """The installed `bootstrap` is this one; the pip of the machine only writes down what it is asked for."""
+    mine = Laptop(cloud, tmp_path, tmp_path / "clone", tmp_path / "origin.git")
+    mine.folder.mkdir()
+    (tmp_path / ".gitconfig").write_text("[user]\n\tname = Ana\n\temail = ana@example.org\n")
+    mine.do("git", "init", "--quiet", "--bare", str(mine.origin))
+    mine.do("git", "init", "--quiet")
+    mine.do("git", "remote", "add", "origin", str(mine.origin))
+    (mine.folder / "bootstrap.toml").write_text(f'project = "course"\n[environments.stag]\nexpires = {day}\n')
+    mine.push("a project with a last day")
+    machine = runner(mine, tmp_path, "oidc", "environment")
+    machine.contexts["vars.BOOTSTRAP_SOURCE"] = source
+    # No way to AWS: neither an address nor credentials.
+    machine.world = {"PYTHONPATH": str(Path(__file__).resolve().parents[2])}
+    assert machine.run(parsed(rendered("expire.yml", "oidc", "environment"))) is ends_well, machine.said
+    assert said in machine.said
+    assert machine.installed == ([f"-m pip install {source}"] if source else [])

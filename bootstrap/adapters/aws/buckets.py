@@ -1,16 +1,14 @@
-"""Buckets: the state bucket, emptying, and the locks that Terraform leaves in S3."""
+"""Buckets: the state bucket, what is in one, and the locks that Terraform leaves in S3."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
 from bootstrap.adapters.aws.session import Aws, error_code, explained
 
-# DeleteObjects takes at most 1,000 keys. https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html
-_BATCH = 1000
 _ABSENT = {"404", "NoSuchBucket", "NotFound"}
 
 
@@ -85,43 +83,6 @@ def tags(aws: Aws, bucket: str) -> dict[str, str]:
                 return {}
             raise
     return {str(tag["Key"]): str(tag["Value"]) for tag in found}
-
-
-def empty(aws: Aws, bucket: str, prefix: str = "", progress: Callable[[int], None] = lambda _: None) -> int:
-    """Delete every object, version, delete marker and unfinished upload under `prefix`; return how many.
-
-    A page of versions is listed anew until it comes back empty: deleting while paging would miss some.
-    """
-    s3 = aws.client("s3")
-    gone = 0
-    with explained(f"empty bucket {bucket} (s3:ListBucketVersions, s3:DeleteObjectVersion)"):
-        for uploads in s3.get_paginator("list_multipart_uploads").paginate(Bucket=bucket, Prefix=prefix):
-            for upload in uploads.get("Uploads", []):
-                s3.abort_multipart_upload(Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"])
-        while True:
-            page = s3.list_object_versions(Bucket=bucket, Prefix=prefix, MaxKeys=_BATCH)
-            found = [
-                {"Key": entry["Key"], "VersionId": entry["VersionId"]}
-                for entry in page.get("Versions", []) + page.get("DeleteMarkers", [])
-            ]
-            if not found:
-                return gone
-            answer = s3.delete_objects(Bucket=bucket, Delete={"Objects": found, "Quiet": True})
-            if errors := answer.get("Errors"):
-                first = errors[0]
-                raise_refused(bucket, len(errors), str(first.get("Key")), str(first.get("Code")))
-            gone += len(found)
-            progress(gone)
-
-
-def raise_refused(bucket: str, count: int, key: str, code: str) -> None:
-    """Raise AwsFailed for objects that S3 would not delete."""
-    from bootstrap.errors import AwsFailed
-
-    raise AwsFailed(
-        f"S3 refused to delete {count} objects of {bucket}, the first of them {key} ({code}).",
-        hint="Look for a bucket policy or an object lock on it, then run the same command again.",
-    )
 
 
 def is_empty(aws: Aws, bucket: str) -> bool:

@@ -80,8 +80,8 @@ def delete(aws: Aws, arn: str) -> None:
 
 
 def roles_on_path(aws: Aws, path: str) -> list[str]:
-    """Return the names of all roles on an IAM path, sorted. Raises AwsFailed."""
-    return sorted(str(role["RoleName"]) for role in _roles(aws, path))
+    """Return the names of all roles on exactly this IAM path, sorted. Raises AwsFailed."""
+    return sorted(str(role["RoleName"]) for role in _roles(aws, path) if role["Path"] == path)
 
 
 def delete_role(aws: Aws, name: str) -> None:

@@ -76,10 +76,11 @@ def user_exists(aws: Aws, user: str, path: str) -> bool:
 
 
 def users_on_path(aws: Aws, path: str) -> list[str]:
-    """Return the names of all users on an IAM path, sorted."""
+    """Return the names of all users on exactly this IAM path, sorted."""
     with explained(f"list the IAM users on {path} (iam:ListUsers)"):
         pages = aws.client("iam").get_paginator("list_users").paginate(PathPrefix=path)
-        return sorted(str(user["UserName"]) for page in pages for user in page["Users"])
+        # The prefix of a path would let in those of paths below it, which are nobody's of ours.
+        return sorted(str(user["UserName"]) for page in pages for user in page["Users"] if user["Path"] == path)
 
 
 def tags_of(aws: Aws, user: str) -> dict[str, str]:
@@ -145,8 +146,10 @@ def set_key_active(aws: Aws, user: str, key_id: str, active: bool) -> None:
         iam.update_access_key(UserName=user, AccessKeyId=key_id, Status="Active" if active else "Inactive")
 
 
-def strip_user(aws: Aws, user: str) -> None:
+def strip_user(aws: Aws, user: str) -> list[str]:
     """Take from a user all that lets somebody in, and all that keeps a user from being deleted; safe to run again.
+
+    Returns the ids of the access keys that ended.
 
     Access keys first. The policies go too: a session that was begun with a key may outlive the key by hours, and can
     then do nothing any more. Fine if there is no such user.
@@ -164,7 +167,7 @@ def strip_user(aws: Aws, user: str) -> None:
         try:
             bounded = "PermissionsBoundary" in iam.get_user(UserName=user)["User"]
         except gone:
-            return
+            return [key.id for key in keys]
     with explained(f"delete the console password of {user} (iam:DeleteLoginProfile)"), suppress(gone):
         iam.delete_login_profile(UserName=user)
     for belonging in _BELONGINGS:
@@ -179,6 +182,7 @@ def strip_user(aws: Aws, user: str) -> None:
             suppress(gone),
         ):
             iam.delete_user_permissions_boundary(UserName=user)
+    return [key.id for key in keys]
 
 
 def delete_user(aws: Aws, user: str) -> None:

@@ -1,0 +1,58 @@
+"""`bootstrap history`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from bootstrap import ui
+from bootstrap.commands import options
+from bootstrap.core.history import DONE, Entry
+from bootstrap.workflows.history import history
+
+_WIDEST = 60
+
+
+@click.command(
+    "history",
+    short_help="Show who did what to an environment, when, and how it ended.",
+    epilog="\b\nExamples:\n  bootstrap history --env stag\n  bootstrap history --env stag --limit 200 --json",
+)
+@options.env_option()
+@click.option(
+    "--limit", type=click.IntRange(min=1), default=50, show_default=True, metavar="N", help="Only the last N commands."
+)
+@options.profile_option
+@options.looking_options
+def command(env: str, limit: int, profile: str | None, config: Path | None, as_json: bool, verbose: bool) -> None:
+    """Show the commands that changed something in an environment, the newest last. Times are in UTC.
+
+    It is kept in the state bucket, so that everybody who administers the environment sees the same. No secret is in
+    it. It goes with the environment; `down` puts it into the receipt.
+    """
+    told = history(options.project(config, verbose=verbose), env, profile, ui.TerminalStory(), limit=limit)
+    if as_json:
+        found = [entry.as_dict() for entry in told.entries]
+        options.print_json({"env": env, "older": told.older, "history": found})
+        return
+    if not told.entries:
+        click.echo(f"Nothing was written into the history of '{env}' yet.")
+        return
+    header = ("TIME (UTC)", "COMMAND", "RESULT", "SECONDS", "WHO", "WHAT")
+    click.echo(ui.table([_row(entry) for entry in told.entries], header))
+    if told.older:
+        click.echo(f"{told.older:,} older; to see all: --limit {told.older + len(told.entries)}", err=True)
+
+
+def _row(entry: Entry) -> tuple[str, ...]:
+    time = entry.time[:19].replace("T", " ")
+    result = _short(entry.result)
+    colour = "green" if result == DONE else "red"
+    seconds = "-" if entry.seconds is None else f"{entry.seconds:g}"
+    shown = click.style(result, fg=colour)
+    return (time, entry.command, shown, seconds, entry.who_in_short, _short(entry.what) or "-")
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _WIDEST else f"{text[: _WIDEST - 1]}…"

@@ -1,0 +1,120 @@
+"""The archive before the end: all of an environment in a folder on this machine, and proof that it is all of it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from bootstrap.adapters.aws import buckets, copying
+from bootstrap.adapters.files import read_text
+from bootstrap.core.manifest import Origin, Source
+from bootstrap.core.membership import Membership
+from bootstrap.core.record import Record
+from bootstrap.errors import NotSupportedYet
+from bootstrap.workflows import local
+from bootstrap.workflows.copy_out import Archived, Cargo, fill
+from bootstrap.workflows.project import Project
+from bootstrap.workflows.registry import open_registry
+from bootstrap.workflows.story import Story
+from bootstrap.workflows.target import Place
+
+# As a path begins that was meant as an address.
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]+:")
+
+_ABOUT = """\
+This folder is the {origin},
+copied out of the bucket {bucket} and made {made}.
+
+  manifest.json    every file here: its key in the bucket, version, size, SHA-256, and when it was last changed
+  bucket/          what everybody shared: dataset/, dvc/, and whatever else lay in the bucket
+  members/NAME/    the files of one member, to be given to them
+  members.json     who was in; roster.csv, if it is there, is the list that they were brought in with
+  mlflow/          artifacts/ is what MLflow kept in the bucket; mlflow.db has its runs
+{more}
+Is everything still here, and unchanged?
+
+  bootstrap restore-check FOLDER
+
+A file whose name in the bucket would be no good name for a file is in a folder +names; manifest.json has its key.
+
+A team's DVC remote, in a clone of the team's repository:
+
+  dvc remote add --default archive FOLDER/bucket/dvc/TEAM
+  dvc pull
+
+{mlflow}"""
+_VERSIONS = """\
+  versions/        older and deleted versions of files: versions/KEY/VERSION
+"""
+_MLFLOW = """\
+Every run of MLflow again, at http://127.0.0.1:5000. MLflow writes to its database, so let it work on a copy:
+
+  cp -r FOLDER/mlflow mlflow-again && cd mlflow-again
+  pip install 'mlflow>=3.17,<3.18'
+  mlflow server --backend-store-uri sqlite:///mlflow.db --artifacts-destination ./artifacts
+
+The accounts of the old server are not here: whoever reaches that address sees everything.
+"""
+_NO_MLFLOW = """\
+There is no mlflow.db: no MLflow server of this environment was on the machine that made this folder.
+"""
+
+
+def make_archive(
+    project: Project, record: Record, place: Place, destination: Path, versions: bool, story: Story
+) -> Archived:
+    """Copy all that an environment holds into `destination` and verify it; nothing is deleted.
+
+    Goes on where an interrupted one stopped. A finished archive that has everything that is there now is read again,
+    and taken for this one; so a `down` can be run again. Raises UsageError for a destination with something else in
+    it, NotSupportedYet for one that is no folder (`s3://…`), BootstrapError if anything cannot be copied or does not
+    verify.
+    """
+    if destination.parts and _SCHEME.fullmatch(destination.parts[0]):
+        raise NotSupportedYet(
+            f"An archive cannot be put into {destination.parts[0]}// yet.",
+            hint="Name a folder on this machine; `aws s3 sync` brings it to a bucket of yours afterwards.",
+        )
+    names, aws, bucket = place.names, place.aws, record.bucket
+    database = local.mlflow_server(project, record.env).folder / "mlflow.db"
+    has_database = database.is_file()
+    there = buckets.exists(aws, bucket, names.account)
+
+    # At the beginning: should the list of members be damaged, nobody waits for the files first.
+    people = _people(open_registry(project, place, story).membership)
+
+    def listing() -> list[Source]:
+        if not there:
+            return []
+        return copying.listed_versions(aws, bucket) if versions else copying.listed(aws, bucket, [""])
+
+    def fetch(source: Source, target: Path, moved: Callable[[int], None]) -> copying.Fetched | None:
+        return copying.fetch(aws, bucket, source, target, moved)
+
+    def texts(made: str) -> dict[str, str]:
+        found = {"members.json": people}
+        if (roster := read_text(project.folder / project.spec.roster)) is not None:
+            found["roster.csv"] = roster
+        more, mlflow = _VERSIONS if versions else "", _MLFLOW if has_database else _NO_MLFLOW
+        found["README.txt"] = _ABOUT.format(origin=origin, bucket=bucket, made=made, more=more, mlflow=mlflow)
+        return found
+
+    origin = Origin("archive", record.project, record.env, names.account, bucket, versions=versions)
+    cargo = Cargo(origin, listing, fetch, texts, database if has_database else None)
+    return fill(project, destination, cargo, story)
+
+
+def _people(membership: Membership) -> str:
+    """Return who is in, without anything that has to do with their keys."""
+    listed = [
+        {
+            "name": one.name,
+            "role": one.role,
+            "team": one.team_name,
+            "expires": one.expires.isoformat() if one.expires else None,
+        }
+        for _, one in sorted(membership.members.items())
+    ]
+    return json.dumps({"members": listed}, indent=1) + "\n"

@@ -1,0 +1,328 @@
+"""Fills a folder with what is in a bucket, until both are the same and every file was read back from the disk.
+
+An archive and a member's export are made this way.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TypeVar
+
+from bootstrap.adapters.archive_folder import ArchiveFolder
+from bootstrap.adapters.aws.copying import Fetched
+from bootstrap.adapters.files import locked
+from bootstrap.adapters.git import Git
+from bootstrap.adapters.mlflow_archive import copy_database
+from bootstrap.core.counts import counted
+from bootstrap.core.manifest import Entry, Manifest, Origin, Source, place, size_text
+from bootstrap.errors import BootstrapError, UsageError
+from bootstrap.workflows.project import Project
+from bootstrap.workflows.story import Step, Story
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+Fetch = Callable[[Source, Path, Callable[[int], None]], "Fetched | None"]
+
+_DATABASE = "mlflow/mlflow.db"
+_LOCK_SECONDS = 5.0
+_SIDE_BY_SIDE = 8
+# Somebody who writes all the time is not waited for.
+_ROUNDS = 5
+_WAKE_SECONDS = 0.2
+# What the manifest and the small files beside it need, generously.
+_ROOM_BESIDE = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Archived:
+    """A finished folder: how many files and bytes are in it, and the SHA-256 of its manifest."""
+
+    folder: Path
+    files: int
+    bytes: int
+    manifest_sha256: str
+
+
+@dataclass(frozen=True)
+class Cargo:
+    """What goes into a folder: objects, texts of ours, and the database of MLflow if there is one.
+
+    `texts` gets the moment it is made (ISO 8601, UTC) and returns path → text.
+    """
+
+    origin: Origin
+    listing: Callable[[], list[Source]]
+    fetch: Fetch
+    texts: Callable[[str], dict[str, str]]
+    database: Path | None = None
+
+
+def fill(project: Project, destination: Path, cargo: Cargo, story: Story) -> Archived:
+    """Fill a folder and finish it. One that is finished already and lacks nothing is only read again.
+
+    Raises UsageError for a folder with something else in it, BootstrapError if anything cannot be copied or does not
+    verify.
+    """
+    folder = destination.resolve()
+    if project.work.resolve() in (folder, *folder.parents):
+        raise UsageError(
+            f"{destination} is inside {project.work}, which goes when nothing of this project is up any more.",
+            hint="Name a folder somewhere else.",
+        )
+    store = ArchiveFolder(folder)
+    with locked(folder, timeout=_LOCK_SECONDS):
+        if (finished := store.manifest()) is not None:
+            return _read_again(store, finished, cargo, story)
+        store.begin(cargo.origin)
+        beside = []
+        git = Git(folder, project.environ)
+        if git.top() is not None and not git.ignores(folder):
+            # Nobody means to commit other people's files.
+            beside.append(store.put(".gitignore", "*\n"))
+
+        def listing() -> list[Source]:
+            # Before the list, so that whatever these runs have put into the bucket is in the list.
+            if cargo.database is not None:
+                with story.step("Copying the runs of MLflow"):
+                    copy_database(cargo.database, folder / _DATABASE)
+            return cargo.listing()
+
+        copied = copy_out(store, listing, cargo.fetch, story)
+        made = datetime.now(timezone.utc).isoformat(timespec="seconds")
+        beside += [store.put(path, text) for path, text in sorted(cargo.texts(made).items())]
+        if cargo.database is not None:
+            beside.append(store.entry(_DATABASE))
+        manifest = Manifest(cargo.origin, made, (*copied.files, *beside), copied.folders)
+        return Archived(folder, len(manifest.files), manifest.size, store.finish(manifest))
+
+
+def _read_again(store: ArchiveFolder, finished: Manifest, cargo: Cargo, story: Story) -> Archived:
+    """Return a folder that was finished by an earlier run, if it still holds all that is there now, and is sound."""
+    elsewhere = f"Name another folder. To look at this one: bootstrap restore-check {store.folder}"
+    if finished.origin not in (cargo.origin, replace(cargo.origin, versions=True)):
+        raise UsageError(f"{store.folder} holds a finished {finished.origin}.", hint=elsewhere)
+    news = _news(cargo.listing(), finished)
+    if not news and cargo.database is not None and _has_new_runs(cargo.database, finished):
+        news = ["the runs of MLflow"]
+    if news:
+        raise UsageError(
+            f"{store.folder} was finished on {finished.made}, and since then there is something new, "
+            f"for instance {news[0]}.",
+            hint=elsewhere,
+        )
+    title = f"Reading the archive in {store.folder} again"
+    if broken := unsound(store, list(finished.files), story, title):
+        raise BootstrapError(
+            f"{counted(len(broken), 'file')} in {store.folder} are not what they were, for instance {broken[0]}.",
+            hint=elsewhere,
+        )
+    store.tidy()
+    digest = hashlib.sha256(store.manifest_file.read_bytes()).hexdigest()
+    return Archived(store.folder, len(finished.files), finished.size, digest)
+
+
+def _news(sources: list[Source], finished: Manifest) -> list[str]:
+    """Return the keys of the objects that were written after the folder was finished.
+
+    One that is not in it, and older, is what was below: a `down` that was interrupted had taken away the newest
+    versions, and so an older one can be read again.
+    """
+    by_key: dict[str | None, list[Entry]] = {}
+    for entry in finished.files:
+        by_key.setdefault(entry.key, []).append(entry)
+    last = max((entry.modified or "" for entry in finished.files), default="")
+    found = []
+    for one in sources:
+        entries = by_key.get(one.key, [])
+        # S3 tells whole seconds. Of one key, what is older than what we have was below it.
+        newer = one.modified > max(entry.modified or "" for entry in entries) if entries else one.modified >= last
+        if newer and not one.is_folder and not any(entry.is_of(one) for entry in entries):
+            found.append(one.key)
+    return found
+
+
+def _has_new_runs(database: Path, finished: Manifest) -> bool:
+    before = next((entry.sha256 for entry in finished.files if entry.path == _DATABASE), None)
+    with tempfile.TemporaryDirectory() as folder:
+        copy_database(database, Path(folder) / "mlflow.db")
+        return ArchiveFolder(Path(folder)).digest("mlflow.db") != before
+
+
+@dataclass(frozen=True)
+class Copied:
+    """What is in the folder now: an entry for each object, and the keys of empty folder objects, both in order."""
+
+    files: tuple[Entry, ...]
+    folders: tuple[str, ...]
+
+
+def copy_out(store: ArchiveFolder, listing: Callable[[], list[Source]], fetch: Fetch, story: Story) -> Copied:
+    """Make the folder hold exactly what `listing` tells of, which is asked again until nothing has changed meanwhile.
+
+    What an interrupted run had copied is not fetched again, if it is still the same object. Raises BootstrapError
+    if there is no room, if a file does not read back as it was written, or if the bucket does not come to rest.
+    """
+    kept = store.arrived()
+    sound: set[str] = set()
+    for _ in range(_ROUNDS):
+        sources = listing()
+        wanted = place([one for one in sources if not one.is_folder])
+        for path in kept.keys() - wanted.keys():
+            store.drop(path)
+            del kept[path]
+        todo = {path: one for path, one in wanted.items() if not _is_there(store, kept.get(path), one)}
+        sound &= wanted.keys() - todo.keys()
+        if not todo and sound == wanted.keys():
+            folders = sorted({one.key for one in sources if one.is_folder})
+            return Copied(tuple(kept[path] for path in sorted(wanted)), tuple(folders))
+        if todo:
+            _require_room(store, todo.values())
+            _copy(store, todo, fetch, kept, story)
+        unread = [kept[path] for path in sorted(wanted) if path in kept and path not in sound]
+        broken = _read_back(store, unread, story)
+        sound.update(entry.path for entry in unread if entry.path not in broken)
+        for path in broken:
+            del kept[path]
+    if broken:
+        raise BootstrapError(
+            f"{counted(len(broken), 'file')} in {store.folder} cannot be read back as written, the first of them "
+            f"{broken[0]}.",
+            hint="The disk may be failing: name a folder on another one.",
+        )
+    raise BootstrapError(
+        f"The bucket changed each of the {_ROUNDS} times that it was copied, the last time {len(todo)} of its objects.",
+        hint="Wait until nobody writes to it, then run the same command again; it goes on where it stopped.",
+    )
+
+
+def _is_there(store: ArchiveFolder, entry: Entry | None, source: Source) -> bool:
+    return entry is not None and entry.is_of(source) and store.holds(entry)
+
+
+def _require_room(store: ArchiveFolder, todo: Iterable[Source]) -> None:
+    need, free = sum(one.size for one in todo) + _ROOM_BESIDE, store.free()
+    if need > free:
+        raise BootstrapError(
+            f"{store.folder} needs {size_text(need)} more, and the disk has {size_text(free)} left.",
+            hint="Make room, or name a folder on another disk.",
+        )
+
+
+class _Meter:
+    """Says how far it is, and stops whoever reports to it once it was told to."""
+
+    def __init__(self, step: Step, files: int, size: int) -> None:
+        self.stop = threading.Event()
+        self._step, self._files, self._size = step, files, size
+        self._lock = threading.Lock()
+        self._began = self._told = time.monotonic()
+        self._done = self._moved = 0
+
+    def moved(self, count: int) -> None:
+        """Count bytes. May be called from several threads."""
+        if self.stop.is_set():
+            raise _Stopped
+        with self._lock:
+            self._moved += count
+            now = time.monotonic()
+            if now - self._told > _WAKE_SECONDS:
+                self._told = now
+                self._step.detail(self._text(now - self._began))
+
+    def file(self) -> None:
+        """Count a file."""
+        with self._lock:
+            self._done += 1
+
+    def _text(self, seconds: float) -> str:
+        far = f"{self._done:,} of {counted(self._files, 'file')}, {size_text(self._moved)} of {size_text(self._size)}"
+        return f"{far}, {size_text(self._moved / seconds)}/s"
+
+
+class _Stopped(Exception):
+    pass
+
+
+def _copy(store: ArchiveFolder, todo: dict[str, Source], fetch: Fetch, kept: dict[str, Entry], story: Story) -> None:
+    size = sum(one.size for one in todo.values())
+    with story.step(f"Copying {counted(len(todo), 'file')} ({size_text(size)})") as step:
+        meter = _Meter(step, len(todo), size)
+
+        def work(item: tuple[str, Source]) -> Entry | None:
+            path, source = item
+            got = fetch(source, store.part(path), meter.moved)
+            if got is None:
+                return None
+            entry = Entry(path, source.size, got.sha256, source.key, got.version_id, source.etag, source.modified)
+            store.take_in(entry)
+            meter.file()
+            return entry
+
+        def done(entry: Entry | None) -> None:
+            if entry is not None:
+                kept[entry.path] = entry
+
+        _each(work, todo.items(), done, meter.stop)
+
+
+def _read_back(store: ArchiveFolder, entries: list[Entry], story: Story) -> list[str]:
+    """Return the paths of the files that do not hold on the disk what was written to them."""
+    return unsound(store, entries, story, f"Reading {counted(len(entries), 'file')} back from the disk")
+
+
+def unsound(store: ArchiveFolder, entries: list[Entry], story: Story, title: str) -> list[str]:
+    """Read files, several at a time; return the paths of those that are not what their entries say, in order."""
+    found: list[str] = []
+    with story.step(title) as step:
+        meter = _Meter(step, len(entries), sum(entry.size for entry in entries))
+
+        def work(entry: Entry) -> tuple[Entry, bool]:
+            right = store.is_sound(entry, meter.moved)
+            meter.file()
+            return entry, right
+
+        def done(one: tuple[Entry, bool]) -> None:
+            entry, right = one
+            if not right:
+                found.append(entry.path)
+
+        _each(work, entries, done, meter.stop)
+    return sorted(found)
+
+
+def _each(work: Callable[[T], R], items: Iterable[T], done: Callable[[R], None], stop: threading.Event) -> None:
+    """Work on items, several at a time and few in waiting; `done` gets each result, in this thread.
+
+    Whatever ends it early, Ctrl-C too, makes the workers stop at their next chunk.
+    """
+    with ThreadPoolExecutor(_SIDE_BY_SIDE, thread_name_prefix="copy") as pool:
+        waiting: set[Future[R]] = set()
+        try:
+            for item in items:
+                waiting.add(pool.submit(work, item))
+                while len(waiting) >= 4 * _SIDE_BY_SIDE:
+                    waiting = _drained(waiting, done)
+            while waiting:
+                waiting = _drained(waiting, done)
+        except BaseException:
+            stop.set()
+            for future in waiting:
+                future.cancel()
+            raise
+
+
+def _drained(waiting: set[Future[R]], done: Callable[[R], None]) -> set[Future[R]]:
+    # With a timeout the main thread stays open to Ctrl-C, on Windows too.
+    finished, rest = wait(waiting, timeout=_WAKE_SECONDS, return_when=FIRST_COMPLETED)
+    for future in finished:
+        done(future.result())
+    return rest

@@ -1,0 +1,171 @@
+"""What a `down` will take away, found out before anything is: in AWS, on GitHub and on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from functools import partial
+
+from bootstrap.adapters.aws import buckets, emptying, inventory
+from bootstrap.adapters.aws.emptying import Survey
+from bootstrap.core.counts import counted
+from bootstrap.core.inventory import Scan
+from bootstrap.core.plan import Plan, Step, steps_from_terraform, without_crowds
+from bootstrap.core.prices import Estimate, monthly_storage, on_this_laptop
+from bootstrap.core.record import Record
+from bootstrap.core.stream import Stream
+from bootstrap.errors import GitHubFailed
+from bootstrap.workflows import github, handover, local, provision
+from bootstrap.workflows.github_entry import spare_provider
+from bootstrap.workflows.parallel import Side
+from bootstrap.workflows.project import Project
+from bootstrap.workflows.provision import Provisioner
+from bootstrap.workflows.story import Story
+from bootstrap.workflows.target import Place
+
+# Terraform's name for everything that makes the bucket, which stays with `--keep-data`.
+STORAGE = "module.storage"
+
+
+@dataclass(frozen=True)
+class OnGitHub:
+    """What is on GitHub of ours, in words, and how to remove it; `problem` says why that could not be told."""
+
+    ours: list[str]
+    remove: Callable[[], list[str]] = list
+    problem: GitHubFailed | None = None
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What the user is asked about. `cost` is what ends with it."""
+
+    plan: Plan
+    cost: Estimate
+
+
+@dataclass(frozen=True)
+class Going:
+    """What is there of an environment. `roots` are the Terraform roots that have something to destroy.
+
+    `scan` is what a look through the account finds of the project; `held` what is in the bucket, None without one.
+    """
+
+    preview: Preview
+    on_github: OnGitHub
+    roots: tuple[str, ...] = ()
+    scan: Scan | None = None
+    held: Survey | None = None
+
+
+def begin_to_look_at_github(project: Project, record: Record, side: Side) -> Future[OnGitHub]:
+    """Begin to look what is on GitHub while other things go on."""
+    return side.start(partial(_look_at_github, project, record))
+
+
+def look(
+    project: Project,
+    record: Record,
+    place: Place | None,
+    provisioner: Provisioner | None,
+    hub: Future[OnGitHub],
+    side: Side,
+    story: Story,
+    *,
+    keep_data: bool,
+) -> Going:
+    """Look at everything at once; `place` and `provisioner` are None where the emulator is gone with all it held."""
+    steps: list[Step] = []
+    streams: dict[str, Stream] = {}
+    scan: Scan | None = None
+    held: Survey | None = None
+    if place is not None and provisioner is not None:
+        with story.step("Working out what has to go"):
+            scanning = side.start(partial(look_through, project, place))
+            held = _survey(place)
+            streams = plan_to_destroy(project, provisioner, place, side)
+            if held is not None and not keep_data:
+                steps.append(Step("delete", "aws", _in_words(held, place.names.bucket)))
+            for stream in streams.values():
+                changes = [one for one in stream.changes if not (keep_data and one.address.startswith(f"{STORAGE}."))]
+                steps += without_crowds(steps_from_terraform(changes, {"bucket": record.bucket}))
+            scan = side.result(scanning)
+    on_github = side.result(hub)
+    steps += [Step("delete", "github", what) for what in on_github.ours]
+    stops = place is not None and not keep_data and is_last_local(project, record)
+    steps += _local_steps(project, record, stops_emulator=stops)
+    size = held.bytes if held is not None and not keep_data else 0
+    cost = on_this_laptop() if record.target == "local" else monthly_storage(size, record.region)
+    roots = tuple(name for name, stream in streams.items() if stream.changes)
+    return Going(Preview(Plan(tuple(steps)), cost), on_github, roots, scan, held)
+
+
+def plan_to_destroy(project: Project, provisioner: Provisioner, place: Place, side: Side) -> dict[str, Stream]:
+    """Let Terraform work out what of its roots has to go; nothing where there is no state any more."""
+    names = place.names
+    if not buckets.exists(place.aws, names.state_bucket, names.account):
+        return {}
+    for name in provision.ROOTS:
+        provisioner.root(name).write_adoptions({})
+    spare_provider(provisioner, place, project)
+    return provision.planned(provision.plan_all(provisioner, side, destroy=True), side)
+
+
+def look_through(project: Project, place: Place, env: str | None = None) -> Scan:
+    """Look through the account for what is of this project, or of one environment of it."""
+    names = place.names
+    envs = {names.env, *project.spec.environments, *(record.env for record in project.recorded())}
+    return inventory.scan(
+        place.aws, names.project, names.account, env=env, envs_known=envs, regions=(place.aws.region,)
+    )
+
+
+def is_last_local(project: Project, record: Record) -> bool:
+    """Tell whether no other environment of this folder lives in its emulator."""
+    others = (one for one in project.recorded() if one.env != record.env)
+    return record.target == "local" and not any(one.target == "local" for one in others)
+
+
+def _look_at_github(project: Project, record: Record) -> OnGitHub:
+    if record.github is None:
+        # An `up` that was killed, or a record that was lost, may have left something there all the same.
+        if record.complete or not github.is_wanted(project) or github.is_rehearsal(project, record.target):
+            return OnGitHub([])
+    elif github.is_another(project, record.github):
+        return OnGitHub([], problem=github.left_behind(record.github, record.env))
+    try:
+        hub = github.connect(project)
+        repository = hub.look()
+        ours = github.what_is_ours(hub, repository, record.env)
+        return OnGitHub(ours, partial(github.remove, hub, repository, record.env))
+    except GitHubFailed as error:
+        return OnGitHub([], problem=error)
+
+
+def _survey(place: Place) -> Survey | None:
+    names = place.names
+    if not buckets.exists(place.aws, names.bucket, names.account):
+        return None
+    return emptying.survey(place.aws, names.bucket)
+
+
+def _in_words(held: Survey, bucket: str) -> str:
+    versions = counted(held.versions + held.markers, "version")
+    return f"{counted(held.objects, 'file')} in {bucket}: {versions} in all, {counted(held.bytes, 'byte')}"
+
+
+def _local_steps(project: Project, record: Record, *, stops_emulator: bool) -> list[Step]:
+    steps: list[Step] = []
+    if local.mlflow_server(project, record.env).has_data:
+        steps.append(Step("delete", "mlflow", "the MLflow server with its runs and accounts"))
+    steps.append(Step("delete", "laptop", f"the AWS profile {record.aws_profile}"))
+    if record.dvc_repository:
+        steps.append(Step("delete", "laptop", f"the DVC remote {record.env}"))
+    steps.append(Step("delete", "laptop", "the block of settings in .env"))
+    if count := handover.count_invites(project, record.env):
+        invites = counted(count, "invite")
+        steps.append(Step("delete", "laptop", f"{invites} in {handover.FOLDER}/{record.env}/, dead from now on"))
+    if stops_emulator:
+        steps.append(Step("delete", "laptop", "the AWS emulator, which nothing else here uses"))
+    return steps
