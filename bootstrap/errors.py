@@ -40,12 +40,13 @@ class TerraformFailed(BootstrapError):
 
 
 class StateLocked(TerraformFailed):
-    """Another run holds the lock on a Terraform state; `lock_id` and `who` are as Terraform tells them."""
+    """Another run holds the lock on a Terraform state; `lock_id`, `who` and `created` are as Terraform tells them."""
 
-    def __init__(self, message: str, *, hint: str = "", lock_id: str = "", who: str = "") -> None:
+    def __init__(self, message: str, *, hint: str = "", lock_id: str = "", who: str = "", created: str = "") -> None:
         super().__init__(message, hint=hint)
         self.lock_id = lock_id
         self.who = who
+        self.created = created
 
 
 class AwsFailed(BootstrapError):

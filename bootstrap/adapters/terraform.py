@@ -65,6 +65,7 @@ class Terraform:
     patient_roots: frozenset[str] = frozenset()
     unlock_command: str = "bootstrap unlock"
     on_start: Callable[[ProcessId], None] = field(default=lambda _: None)
+    on_success: Callable[[ProcessId], None] = field(default=lambda _: None)
 
     def fingerprint(self, configuration: str, backend: Backend | None) -> str:
         """Return what `init` depends on, as one text: same fingerprint, no new `init` needed."""
@@ -174,15 +175,19 @@ class Terraform:
         call = Call(self._words(command, options, words), root, self.environ, patient=root.name in self.patient_roots)
         stream = Stream()
         job = self.jobs.start(call, root / "logs" / f"{command.replace(' ', '-')}.jsonl")
+        who = job.id
         try:
-            self.on_start(job.id)
+            self.on_start(who)
             for line in job.lines():
                 had_plan = stream.planned
                 if address := stream.feed(line):
                     progress(address)
                 if stream.planned and not had_plan:
                     on_planned(stream)
-            return stream, self._end(job, stream)
+            code = self._end(job, stream)
+            if code == 0:
+                self.on_success(who)
+            return stream, code
         finally:
             self.jobs.ended(job)
 
@@ -209,6 +214,7 @@ class Terraform:
                 hint=f"Wait until that run has ended. If it has died, remove its lock: {self.unlock_command}",
                 lock_id=holder.id,
                 who=holder.who,
+                created=holder.created,
             )
         said = "\n".join(f"  {d.text()}" for d in stream.errors) or "  it said nothing"
         return TerraformFailed(

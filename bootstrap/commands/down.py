@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import click
 
 from bootstrap import ui
 from bootstrap.commands import options
-from bootstrap.core.counts import counted
+from bootstrap.core.inventory import Thing
 from bootstrap.errors import BootstrapError, LeftBehind, Unfinished, UsageError
-from bootstrap.workflows.down import Gone, Request, down
+from bootstrap.workflows.down import Gone, Request, down, require_unprotected
 from bootstrap.workflows.down_preview import Preview
+from bootstrap.workflows.project import Project
+from bootstrap.workflows.sweep import find
 
 
 @click.command(
@@ -36,7 +39,12 @@ Examples:
 @click.option("--versions", is_flag=True, help="With --archive: older versions of files too.")
 @click.option("--keep-data", is_flag=True, help="Leave the bucket and every file in it; all else goes.")
 @click.option("--unprotect", is_flag=True, help="Even if bootstrap.toml says protected = true.")
-@click.option("--confirm", "confirmed", metavar="NAME", help="The environment's name (with --all: the project's).")
+@click.option(
+    "--confirm",
+    "confirmed",
+    metavar="NAME",
+    help="The environment's (with --all: the project's) name.",
+)
 @options.acting_options
 def command(
     env: str | None,
@@ -63,48 +71,76 @@ def command(
     if versions and archive is None:
         raise UsageError("--versions says what an archive holds.", hint="Add --archive DIR.")
     project = options.project(config, verbose=verbose)
-    if env is not None:
-        envs = [env]
-        name = env
-    else:
-        envs = [record.env for record in project.recorded()]
-        name = project.spec.project
-        if not envs:
-            raise BootstrapError(
-                f"No environment is up in {project.folder}.",
-                hint="What was brought up elsewhere, or lost: bootstrap sweep shows it.",
-            )
+    envs = [env] if env is not None else [record.env for record in project.recorded()]
+    name = env or project.spec.project
+    if not envs:
+        raise BootstrapError(
+            f"No environment is up in {project.folder}.",
+            hint="What was brought up elsewhere, or lost: bootstrap sweep shows it.",
+        )
     if confirmed is not None and confirmed != name:
         raise UsageError(f"--confirm says '{confirmed}', but this is about '{name}'.", hint="Nothing was removed.")
     sure = yes or confirmed is not None
     ui.require_an_answer(yes=sure)
-    if every and not sure:
-        click.echo(f"To go: {', '.join(envs)}, and then what belongs to all of {name}.", err=True)
-        if not ui.confirm_by_name("Remove every environment for good?", name, yes=False):
-            raise BootstrapError("Nothing was removed.")
+    story = ui.TerminalStory()
+    requests = [
+        Request(
+            env=one,
+            profile=profile,
+            unprotect=unprotect,
+            keep_data=keep_data,
+            archive=archive / one if archive is not None and every else archive,
+            versions=versions,
+            elsewhere=not yes or confirmed is not None,
+        )
+        for one in envs
+    ]
+    for request in requests if every else ():
+        # Before the first of them goes.
+        require_unprotected(project, request)
 
+    ended: list[Gone] = []
+    left: list[Thing] = []
+    try:
+        for request in requests:
+            ended.append(down(project, request, story, _confirm_for(request.env, sure=sure)))
+            if not as_json:
+                _tell(ended[-1])
+        if every:
+            left = _look_for_more(project, profile, story, ended)
+    finally:
+        if as_json and ended:
+            found = [_as_dict(gone) for gone in ended]
+            options.print_json({"environments": found} if every else found[0])
+    _judge(ended)
+    if left:
+        raise LeftBehind(
+            f"Something of the project '{name}' is still there, for instance {left[0].what}.",
+            hint="To see all of it: bootstrap sweep",
+        )
+
+
+def _confirm_for(env: str, *, sure: bool) -> Callable[[Preview], bool]:
     def confirm(preview: Preview) -> bool:
         ui.show_plan(preview.plan)
         click.echo(f"What it costs until now: {preview.cost.dollars} a month. {preview.cost.says}", err=True)
-        return every or ui.confirm_by_name("Remove all of this for good?", name, yes=sure)
+        return ui.confirm_by_name("Remove all of this for good?", env, yes=sure)
 
-    ended = []
-    for one in envs:
-        folder = archive / one if archive is not None and every else archive
-        gone = down(project, Request(one, profile, unprotect, keep_data, folder, versions), ui.TerminalStory(), confirm)
-        ended.append(gone)
-        if not as_json:
-            _tell(gone)
-    if as_json:
-        found = [_as_dict(gone) for gone in ended]
-        options.print_json({"environments": found} if every else found[0])
-    _judge(ended)
+    return confirm
+
+
+def _look_for_more(project: Project, profile: str | None, story: ui.TerminalStory, ended: list[Gone]) -> list[Thing]:
+    """Return what is left of the whole project in AWS, beside what a receipt tells of already."""
+    if all(gone.record.target == "local" for gone in ended):
+        return []
+    told = {thing.arn for gone in ended for thing in (*gone.kept.receipt.kept, *gone.left)}
+    return [thing for thing in find(project, None, profile, "aws", (), story).things if thing.arn not in told]
 
 
 def _tell(gone: Gone) -> None:
     receipt = gone.kept.receipt
     if receipt.left or not receipt.could_look:
-        click.echo(f"{counted(len(receipt.removed), 'thing')} of '{gone.record.env}' removed. {receipt.verdict}")
+        click.echo(receipt.verdict)
         for thing in receipt.left:
             click.echo(f"  {thing.what}\n    → {thing.command}")
     else:

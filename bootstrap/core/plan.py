@@ -82,7 +82,7 @@ def without_crowds(steps: Iterable[Step]) -> list[Step]:
     """Return steps with those of many people as one line: nobody reads six hundred before they say yes."""
     found = list(steps)
     users = [step for step in found if step.address and step.address.endswith(".aws_iam_user.this")]
-    names = [_key(step.address) for step in users if step.address]
+    names = [_key(step.address or "") for step in users]
     people = [name for name in names if name != CI_MEMBER]
     if len(people) <= _FEW_PEOPLE:
         return found
@@ -99,6 +99,11 @@ def in_words(change: Change, names: Mapping[str, str]) -> str:
     bucket = names.get("bucket", "of this environment")
     what = phrase.format(bucket=bucket, key=_key(change.address), address=change.address)
     return f"{what} (is there already: taken over)" if change.action == "import" else what
+
+
+def member_of(change: Change) -> str:
+    """Return the member whom a resource of the root `members` belongs to."""
+    return _key(change.address)
 
 
 def _key(address: str) -> str:

@@ -118,10 +118,13 @@ class Stream:
 
     @property
     def lock_holder(self) -> LockHolder | None:
-        """Who holds the state's lock, if that is why the run failed."""
+        """Who holds the state's lock, if that is why the run failed.
+
+        Not being able to make a lock, or to release one's own, is another matter: then no holder is named.
+        """
         for diagnostic in self.errors:
-            if "state lock" in diagnostic.summary:
-                return parse_lock_info(diagnostic.detail)
+            if "acquiring the state lock" in diagnostic.summary and (holder := parse_lock_info(diagnostic.detail)).id:
+                return holder
         return None
 
     def _keep(self, into: list[Change], change: Any) -> None:

@@ -63,10 +63,17 @@ There is no mlflow.db: no MLflow server of this environment was on the machine t
 
 
 def make_archive(
-    project: Project, record: Record, place: Place, destination: Path, versions: bool, story: Story
+    project: Project,
+    record: Record,
+    place: Place,
+    destination: Path,
+    versions: bool,
+    story: Story,
+    settle: Callable[[], None] = lambda: None,
 ) -> Archived:
     """Copy all that an environment holds into `destination` and verify it; nothing is deleted.
 
+    `settle` is called when everything is there but the end: it ends all that may still be written.
     Goes on where an interrupted one stopped. A finished archive that has everything that is there now is read again,
     and taken for this one; so a `down` can be run again. Raises UsageError for a destination with something else in
     it, NotSupportedYet for one that is no folder (`s3://…`), BootstrapError if anything cannot be copied or does not
@@ -103,7 +110,7 @@ def make_archive(
 
     origin = Origin("archive", record.project, record.env, names.account, bucket, versions=versions)
     cargo = Cargo(origin, listing, fetch, texts, database if has_database else None)
-    return fill(project, destination, cargo, story)
+    return fill(project, destination, cargo, story, settle)
 
 
 def _people(membership: Membership) -> str:

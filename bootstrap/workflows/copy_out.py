@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TypeVar
@@ -66,22 +66,34 @@ class Cargo:
     database: Path | None = None
 
 
-def fill(project: Project, destination: Path, cargo: Cargo, story: Story) -> Archived:
-    """Fill a folder and finish it. One that is finished already and lacks nothing is only read again.
-
-    Raises UsageError for a folder with something else in it, BootstrapError if anything cannot be copied or does not
-    verify.
-    """
+def require_elsewhere(project: Project, destination: Path) -> None:
+    """Raise UsageError for a folder that goes with the project's own things."""
     folder = destination.resolve()
     if project.work.resolve() in (folder, *folder.parents):
         raise UsageError(
             f"{destination} is inside {project.work}, which goes when nothing of this project is up any more.",
             hint="Name a folder somewhere else.",
         )
+
+
+def fill(
+    project: Project, destination: Path, cargo: Cargo, story: Story, settle: Callable[[], None] = lambda: None
+) -> Archived:
+    """Fill a folder and finish it. One that is finished already and lacks nothing is only read again.
+
+    `settle` is called once everything is copied and verified, and ends all that may still be written; what was
+    written until then is copied as well. Raises UsageError for a folder with something else in it, BootstrapError if
+    anything cannot be copied or does not verify.
+    """
+    require_elsewhere(project, destination)
+    folder = destination.resolve()
     store = ArchiveFolder(folder)
     with locked(folder, timeout=_LOCK_SECONDS):
         if (finished := store.manifest()) is not None:
-            return _read_again(store, finished, cargo, story)
+            again = _read_again(store, finished, cargo, story)
+            settle()
+            _require_no_news(store, finished, cargo)
+            return again
         store.begin(cargo.origin)
         beside = []
         git = Git(folder, project.environ)
@@ -96,7 +108,11 @@ def fill(project: Project, destination: Path, cargo: Cargo, story: Story) -> Arc
                     copy_database(cargo.database, folder / _DATABASE)
             return cargo.listing()
 
-        copied = copy_out(store, listing, cargo.fetch, story)
+        so_far = SoFar(store.arrived())
+        # People may write all the time, until `settle` ends that.
+        copy_out(store, listing, cargo.fetch, story, so_far, to_rest=False)
+        settle()
+        copied = copy_out(store, listing, cargo.fetch, story, so_far)
         made = datetime.now(timezone.utc).isoformat(timespec="seconds")
         beside += [store.put(path, text) for path, text in sorted(cargo.texts(made).items())]
         if cargo.database is not None:
@@ -107,18 +123,10 @@ def fill(project: Project, destination: Path, cargo: Cargo, story: Story) -> Arc
 
 def _read_again(store: ArchiveFolder, finished: Manifest, cargo: Cargo, story: Story) -> Archived:
     """Return a folder that was finished by an earlier run, if it still holds all that is there now, and is sound."""
-    elsewhere = f"Name another folder. To look at this one: bootstrap restore-check {store.folder}"
+    elsewhere = _elsewhere(store)
     if finished.origin not in (cargo.origin, replace(cargo.origin, versions=True)):
         raise UsageError(f"{store.folder} holds a finished {finished.origin}.", hint=elsewhere)
-    news = _news(cargo.listing(), finished)
-    if not news and cargo.database is not None and _has_new_runs(cargo.database, finished):
-        news = ["the runs of MLflow"]
-    if news:
-        raise UsageError(
-            f"{store.folder} was finished on {finished.made}, and since then there is something new, "
-            f"for instance {news[0]}.",
-            hint=elsewhere,
-        )
+    _require_no_news(store, finished, cargo)
     title = f"Reading the archive in {store.folder} again"
     if broken := unsound(store, list(finished.files), story, title):
         raise BootstrapError(
@@ -128,6 +136,22 @@ def _read_again(store: ArchiveFolder, finished: Manifest, cargo: Cargo, story: S
     store.tidy()
     digest = hashlib.sha256(store.manifest_file.read_bytes()).hexdigest()
     return Archived(store.folder, len(finished.files), finished.size, digest)
+
+
+def _elsewhere(store: ArchiveFolder) -> str:
+    return f"Name another folder. To look at this one: bootstrap restore-check {store.folder}"
+
+
+def _require_no_news(store: ArchiveFolder, finished: Manifest, cargo: Cargo) -> None:
+    news = _news(cargo.listing(), finished)
+    if not news and cargo.database is not None and _has_new_runs(cargo.database, finished):
+        news = ["the runs of MLflow"]
+    if news:
+        raise UsageError(
+            f"{store.folder} was finished on {finished.made}, and since then there is something new, "
+            f"for instance {news[0]}.",
+            hint=_elsewhere(store),
+        )
 
 
 def _news(sources: list[Source], finished: Manifest) -> list[str]:
@@ -165,14 +189,30 @@ class Copied:
     folders: tuple[str, ...]
 
 
-def copy_out(store: ArchiveFolder, listing: Callable[[], list[Source]], fetch: Fetch, story: Story) -> Copied:
+@dataclass
+class SoFar:
+    """What is in the folder by now, path → entry, and the paths of those that this run has read back."""
+
+    kept: dict[str, Entry]
+    sound: set[str] = field(default_factory=set)
+
+
+def copy_out(
+    store: ArchiveFolder,
+    listing: Callable[[], list[Source]],
+    fetch: Fetch,
+    story: Story,
+    so_far: SoFar,
+    *,
+    to_rest: bool = True,
+) -> Copied:
     """Make the folder hold exactly what `listing` tells of, which is asked again until nothing has changed meanwhile.
 
-    What an interrupted run had copied is not fetched again, if it is still the same object. Raises BootstrapError
-    if there is no room, if a file does not read back as it was written, or if the bucket does not come to rest.
+    Without `to_rest` once is enough. `so_far` is brought up to date; what is there already is not fetched again, if it
+    is still the same object. Raises BootstrapError if there is no room, if a file does not read back as it was written,
+    or if the bucket does not come to rest.
     """
-    kept = store.arrived()
-    sound: set[str] = set()
+    kept, sound = so_far.kept, so_far.sound
     for _ in range(_ROUNDS):
         sources = listing()
         wanted = place([one for one in sources if not one.is_folder])
@@ -192,6 +232,8 @@ def copy_out(store: ArchiveFolder, listing: Callable[[], list[Source]], fetch: F
         sound.update(entry.path for entry in unread if entry.path not in broken)
         for path in broken:
             del kept[path]
+        if not (to_rest or broken):
+            return Copied((), ())
     if broken:
         raise BootstrapError(
             f"{counted(len(broken), 'file')} in {store.folder} cannot be read back as written, the first of them "

@@ -5,24 +5,24 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from bootstrap.adapters.aws import buckets, emptying, people
+from bootstrap.adapters.aws import buckets, emptying, inventory, people
 from bootstrap.adapters.process import Jobs
 from bootstrap.core.counts import counted
 from bootstrap.core.inventory import Scan, Thing
 from bootstrap.core.membership import Membership
-from bootstrap.core.prices import monthly_storage, on_this_laptop
+from bootstrap.core.prices import Estimate, monthly_storage, on_this_laptop
 from bootstrap.core.receipt import Archive, Receipt, Unfinished, receipt_id
 from bootstrap.core.record import Record
 from bootstrap.errors import AwsFailed, BootstrapError, Declined, GitHubFailed
 from bootstrap.workflows import handover, local, provision, receipts
 from bootstrap.workflows import laptop as laptops
 from bootstrap.workflows.archive import make_archive
+from bootstrap.workflows.copy_out import require_elsewhere
 from bootstrap.workflows.down_ledger import Ledger, now, open_ledger
 from bootstrap.workflows.down_preview import (
     STORAGE,
@@ -35,17 +35,18 @@ from bootstrap.workflows.down_preview import (
     plan_to_destroy,
 )
 from bootstrap.workflows.github_desk import finish
-from bootstrap.workflows.github_entry import remove_provider, remove_roles
+from bootstrap.workflows.github_entry import remove_provider
 from bootstrap.workflows.guard import guarded
-from bootstrap.workflows.history import Chronicle, chronicled, find_place
+from bootstrap.workflows.history import Chronicle, chronicled
 from bootstrap.workflows.history import read as read_history
 from bootstrap.workflows.laptop import Laptop
+from bootstrap.workflows.lost import found_elsewhere
 from bootstrap.workflows.parallel import Side
-from bootstrap.workflows.prepare import draft
 from bootstrap.workflows.project import Project
 from bootstrap.workflows.provision import Provisioner
 from bootstrap.workflows.receipts import Kept
 from bootstrap.workflows.story import Story
+from bootstrap.workflows.sweep import remove_in_aws
 from bootstrap.workflows.target import Place, reach
 
 Confirm = Callable[[Preview], bool]
@@ -56,7 +57,8 @@ _SIDE_BY_SIDE = 8
 @dataclass(frozen=True)
 class Request:
     """What was asked for. `profile` is the operator's AWS profile; `archive` a folder for copies, with `versions` of
-    all versions. `unprotect`: the environment goes even if it is protected. `keep_data`: its bucket stays.
+    all versions. `unprotect`: the environment goes even if it is protected. `keep_data`: its bucket stays. `elsewhere`:
+    somebody has named it, so it may be one that this folder knows nothing of.
     """
 
     env: str
@@ -65,6 +67,7 @@ class Request:
     keep_data: bool = False
     archive: Path | None = None
     versions: bool = False
+    elsewhere: bool = False
 
 
 @dataclass(frozen=True)
@@ -103,15 +106,18 @@ class _Work:
 def down(project: Project, request: Request, story: Story, confirm: Confirm) -> Gone:
     """Take an environment down. Raises Declined on a no, BootstrapError if it is protected or was never up here.
 
-    Before anything is deleted the archive is complete, if there is to be one. What is left afterwards stands in the
-    receipt, and the environment stays on record then, so that the same command goes on.
+    Before anything is deleted the archive is complete, if there is to be one. What is left afterwards, or could not be
+    looked for, stands in the receipt, and the environment stays on record then, so that the same command goes on.
     """
     env = request.env
-    record = _record_of(project, request, story)
-    is_lost = project.record(env) is None
+    known = project.record(env)
+    record = known or _lost_record(project, request, story)
     project = project.as_recorded(record)
-    _refuse_protected(project, request)
+    require_unprotected(project, request)
     receipts.check_ready()
+    if request.archive is not None:
+        require_elsewhere(project, request.archive)
+    project.make_work()
     jobs = Jobs()
     with (
         guarded(project.env_folder(env), env, "down", story) as run,
@@ -119,11 +125,13 @@ def down(project: Project, request: Request, story: Story, confirm: Confirm) -> 
         Side(jobs, story) as side,
     ):
         # The run that we may have waited for has changed both.
-        if project.record(env) is None and not is_lost:
+        if known is not None and project.record(env) is None:
             project.tidy(env)
-        record = record if is_lost else project.require_record(env)
+            project.require_record(env)
+        record = project.record(env) or record
         laptop = laptops.look_around(project)
         place = reach(project, record, request.profile, story)
+        _refuse_locked_out(project, record, place)
         hub = begin_to_look_at_github(project, record, side)
         provisioner = None
         if place is not None:
@@ -132,39 +140,26 @@ def down(project: Project, request: Request, story: Story, confirm: Confirm) -> 
             provision.clear_stale_locks(place, run, story)
         else:
             story.note("The emulator is not running, so nothing of it is left; removing what is on this machine.")
-        going = look(project, record, place, provisioner, hub, side, story, keep_data=request.keep_data)
-        if not confirm(going.preview):
-            raise Declined("Nothing was removed.")
-        # From here on it is known here, should this be killed.
-        project.save(replace(record, complete=False))
-        if place is not None:
-            chronicle.reached(place)
-        chronicle.acts(keep_data=request.keep_data, archive=request.archive is not None)
+        try:
+            going = look(project, record, place, provisioner, hub, side, story, keep_data=request.keep_data)
+            if not confirm(going.preview):
+                raise Declined("Nothing was removed.")
+        except BaseException:
+            if provisioner is not None:
+                provision.discard_plans(provisioner)
+            project.tidy(env)
+            raise
         ledger = open_ledger(project.env_folder(env))
         work = _Work(project, request, record, place, provisioner, going, side, story, chronicle, ledger)
         gone = _take_away(work, laptop)
-        if not gone.left:
-            shutil.rmtree(project.env_folder(env), ignore_errors=True)
+        if _is_over(gone, going):
+            _forget(project, env)
         project.tidy(env)
     return gone
 
 
-def _record_of(project: Project, request: Request, story: Story) -> Record:
-    """Return what is known of an environment; if that was lost, or is on another machine, what can be found of it.
-
-    Raises BootstrapError if there is nothing to take down.
-    """
-    env = request.env
-    if project.record(env) is None and not any(one.env == env for one in project.joined()):
-        with suppress(AwsFailed):
-            place = find_place(project, env, request.profile, story)
-            if place is not None and look_through(project, place, env).things:
-                story.note(f"'{env}' was not brought up from this folder, or its record was lost. It was found in AWS.")
-                return draft(project, place)
-    return project.require_record(env)
-
-
-def _refuse_protected(project: Project, request: Request) -> None:
+def require_unprotected(project: Project, request: Request) -> None:
+    """Raise BootstrapError if the environment is protected, and nobody said that it goes all the same."""
     if project.spec.environment(request.env).protected and not request.unprotect:
         where = project.spec.where("environments", request.env, "protected")
         raise BootstrapError(
@@ -173,67 +168,124 @@ def _refuse_protected(project: Project, request: Request) -> None:
         )
 
 
+def _lost_record(project: Project, request: Request, story: Story) -> Record:
+    """Return what can be found of an environment that this folder knows nothing of.
+
+    Raises BootstrapError if there is nothing, or if nobody has named it.
+    """
+    found = found_elsewhere(project, request.env, request.profile, story)
+    if found is None:
+        return project.require_record(request.env)
+    where = "in this folder's emulator" if found.target == "local" else f"in AWS account {found.account_id}"
+    told = f"'{request.env}' was not brought up from this folder, or its record was lost. It is {where}, {found.region}"
+    if not request.elsewhere:
+        raise BootstrapError(
+            f"{told}; for what is not known here a --yes is not enough.",
+            hint=f"If it is yours to take down: bootstrap down --env {request.env} --confirm {request.env}",
+        )
+    story.note(f"{told}.")
+    return found
+
+
+def _refuse_locked_out(project: Project, record: Record, place: Place | None) -> None:
+    if place is None and record.target == "local" and local.emulator_runs(project):
+        raise BootstrapError(
+            "The emulator runs, but the key to it is lost, so nobody can look what is in it.",
+            hint="`bootstrap local stop` ends it with all that it holds. Then run the same command again.",
+        )
+
+
+def _is_over(gone: Gone, going: Going) -> bool:
+    """Tell whether there is nothing left to do for the same command."""
+    receipt = gone.kept.receipt
+    return not receipt.left and receipt.could_look and (gone.unfinished is None or going.on_github.is_another)
+
+
+def _forget(project: Project, env: str) -> None:
+    """Remove all that is remembered of an environment; the record last, so that a kill leaves it for the next."""
+    folder = project.env_folder(env)
+    record = folder / "record.json"
+    for path in folder.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        elif path != record and path.name not in ("run.json", "run.lock"):
+            path.unlink(missing_ok=True)
+    record.unlink(missing_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
 def _take_away(work: _Work, laptop: Laptop) -> Gone:
     """Carry out what was shown, access first; returns what came of it."""
-    record, place, scan = work.record, work.place, work.going.scan
-    archive = _put_aside(work)
-    work.ledger.expect(_ours(work, scan))
-    history: tuple[dict[str, Any], ...] = ()
-    by = None
-    if place is not None:
-        by = place.aws.caller().arn
-        history = _history(work, place)
-        _close_access(work, place)
+    record, place = work.record, work.place
+    _put_aside(work)
     unfinished = _clear_github(work)
-    local.stop_mlflow(work.project, record.env)
     if place is not None and work.provisioner is not None:
         _destroy(work, place, work.provisioner)
     _clean_laptop(work, laptop)
-    scan = _look_again(work, place) if place is not None else None
-    if is_last_local(work.project, record) and not work.request.keep_data and local.stop_emulator(work.project):
+    scan, others = _look_again(work, place) if place is not None else (None, ())
+    is_empty = is_last_local(work.project, record) and not others and not work.request.keep_data
+    if is_empty and local.stop_emulator(work.project):
         work.ledger.enter("laptop", "server", ["the AWS emulator"])
-    receipt = _receipt(work, by, scan, archive, history, unfinished)
-    return Gone(record, receipts.keep(receipt), unfinished)
+    return Gone(record, receipts.keep(_receipt(work, scan, unfinished)), unfinished)
 
 
-def _ours(work: _Work, scan: Scan | None) -> tuple[Thing, ...]:
-    """Return what a look through the account found of this environment, and of the project as a whole."""
-    found = scan.things if scan else ()
-    return tuple(thing for thing in found if thing.env in (None, work.record.env))
+def _put_aside(work: _Work) -> None:
+    """Copy everything first, if somebody wishes it; end every access before the last look at what there is to copy."""
+    request, settle = work.request, partial(_settle, work)
+    if request.archive is None:
+        settle()
+        return
+    if work.place is None:
+        if "archive" in work.ledger.facts:
+            settle()
+            return
+        raise BootstrapError(
+            "There is nothing to archive: the emulator is gone with all it held. Nothing was removed.",
+            hint=f"Without --archive: bootstrap down --env {request.env}",
+        )
+    made = make_archive(work.project, work.record, work.place, request.archive, request.versions, work.story, settle)
+    work.ledger.learn(archive=asdict(Archive(str(made.folder), made.files, made.bytes, made.manifest_sha256)))
 
 
-def _history(work: _Work, place: Place) -> tuple[dict[str, Any], ...]:
+def _settle(work: _Work) -> None:
+    """End every access to the environment: from here on nothing of it changes any more but by us."""
+    place, held, record = work.place, work.going.held, work.record
+    # From here on it is known here, and not whole any more, should this be killed.
+    work.project.save(replace(record, complete=False))
+    work.ledger.learn(cost=asdict(work.going.preview.cost))
+    if held is not None:
+        work.ledger.learn(objects=held.objects, versions=held.versions + held.markers, bytes=held.bytes)
+    if place is not None:
+        work.chronicle.reached(place)
+    work.chronicle.acts(keep_data=work.request.keep_data, archive=work.request.archive is not None)
+    if place is None:
+        local.stop_mlflow(work.project, record.env)
+        return
+    found = work.going.scan.things if work.going.scan else ()
+    work.ledger.expect(thing for thing in found if thing.env in (None, record.env))
+    work.ledger.learn(by=place.aws.caller().arn, history=_history(work, place))
+    users = people.users_on_path(place.aws, place.names.iam_path)
+
+    def close(user: str) -> None:
+        # Whatever else hangs on a user, put there by hand, would stop Terraform from deleting it.
+        work.ledger.enter("aws", "access key", people.strip_user(place.aws, user))
+
+    with work.story.step("Closing every access") as step, ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
+        for count, _ in enumerate(pool.map(close, users), start=1):
+            step.detail(f"{count} of {len(users)}")
+    local.stop_mlflow(work.project, record.env)
+    if place.emulator is not None:
+        local.remove_artifact_user(record.env, place.emulator, record.region)
+
+
+def _history(work: _Work, place: Place) -> list[dict[str, Any]]:
     """Return who did what, for the receipt; nobody's environment stays up because that cannot be read."""
     try:
         told = read_history(place, work.record.env, work.story)
     except AwsFailed as error:
         work.story.note(f"The environment's history is not in the receipt: {error.message}")
-        told = ()
-    return (*told, *work.chronicle.killed)
-
-
-def _put_aside(work: _Work) -> Archive | None:
-    request = work.request
-    if request.archive is None:
-        return None
-    if work.place is None:
-        raise BootstrapError(
-            "There is nothing to archive: the emulator is gone with all it held. Nothing was removed.",
-            hint=f"Without --archive: bootstrap down --env {request.env}",
-        )
-    made = make_archive(work.project, work.record, work.place, request.archive, request.versions, work.story)
-    return Archive(str(made.folder), made.files, made.bytes, made.manifest_sha256)
-
-
-def _close_access(work: _Work, place: Place) -> None:
-    """End every access to the environment: from here on nothing of it changes any more but by us."""
-    aws = place.aws
-    users = people.users_on_path(aws, place.names.iam_path)
-    with work.story.step("Closing every access") as step, ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
-        # Whatever else hangs on a user, put there by hand, would stop Terraform from deleting it.
-        for count, keys in enumerate(pool.map(partial(people.strip_user, aws), users), start=1):
-            work.ledger.enter("aws", "access key", keys)
-            step.detail(f"{count} of {len(users)}")
+        told = ({"time": now(), "command": "history", "result": f"could not be read: {error.message}"},)
+    return [*told, *work.chronicle.killed]
 
 
 def _clear_github(work: _Work) -> GitHubFailed | None:
@@ -250,51 +302,67 @@ def _clear_github(work: _Work) -> GitHubFailed | None:
 
 def _destroy(work: _Work, place: Place, provisioner: Provisioner) -> None:
     """Take away what is in AWS: the files, what Terraform made, and what it does not know of."""
-    aws, names, story, record = place.aws, place.names, work.story, work.record
-    roots = work.going.roots
-    if work.request.keep_data:
+    aws, names, story, going = place.aws, place.names, work.story, work.going
+    roots, keep_data = going.roots, work.request.keep_data
+    if keep_data and going.has_storage:
         provisioner.forget("environment", STORAGE)
         streams = plan_to_destroy(work.project, provisioner, place, work.side)
         roots = tuple(name for name, stream in streams.items() if stream.changes)
-    elif buckets.exists(aws, record.bucket, names.account):
-        held = work.going.held
+    elif going.bucket_goes and buckets.exists(aws, names.bucket, names.account):
+        held = going.held
         total = held.versions + held.markers if held else 0
-        with story.step(f"Emptying {record.bucket}") as step:
-            emptying.empty(aws, record.bucket, progress=lambda gone: step.detail(f"{gone:,} of {total:,} versions"))
+        with story.step(f"Emptying {names.bucket}") as step:
+            emptying.empty(aws, names.bucket, progress=lambda gone: step.detail(f"{gone:,} of {total:,} versions"))
     if roots:
         with story.step("Removing what Terraform made") as step:
             work.side.results(*(work.side.start(partial(provisioner.apply, name, step.detail)) for name in roots))
     with story.step("Looking for leftovers"):
-        # What a kill left outside of any state. The path and the name are this environment's alone.
-        for user in people.users_on_path(aws, names.iam_path):
-            people.delete_user(aws, user)
-        if not work.request.keep_data and buckets.exists(aws, record.bucket, names.account):
-            emptying.empty(aws, record.bucket)
-            buckets.delete(aws, record.bucket)
-        remove_roles(place, work.project, record)
-        if kept := remove_provider(place, work.project, record):
+        # What a kill left outside of any state, or somebody put there by hand.
+        found = look_through(work.project, place, names.env).things
+        states = inventory.STATES
+        todo = [one for one in found if one.removable and one.kind != states and not _stays(work, one)]
+        for problem in remove_in_aws(aws, todo, story):
+            story.note(problem)
+        if kept := remove_provider(place, work.project, work.record):
             story.note(kept)
         work.chronicle.close()  # it is in the receipt by now, and goes with the states
         provision.remove_state(place)
 
 
-def _look_again(work: _Work, place: Place) -> Scan:
+def _stays(work: _Work, thing: Thing) -> bool:
+    """Tell whether somebody wished that a thing stays: the bucket, whatever the partition of its ARN."""
+    bucket = thing.kind == inventory.BUCKET and thing.arn.endswith(f":::{work.record.bucket}")
+    return work.request.keep_data and bucket
+
+
+def _look_again(work: _Work, place: Place) -> tuple[Scan, tuple[Thing, ...]]:
     """Look through the account for what is left, and write down what is not there any more.
 
-    With the project's last environment, its state bucket has gone as well: then nothing of the project may be left.
+    With the project's last environment, its state bucket has gone as well: then nothing that belongs to the whole
+    project may be left. Returns that, and what there is of other environments, which is not this one's to judge.
     """
     aws, names = place.aws, place.names
     is_last = not buckets.exists(aws, names.state_bucket, names.account)
+    others: tuple[Thing, ...] = ()
     with work.story.step("Looking through the account") as step:
-        scan = look_through(work.project, place, None if is_last else names.env)
+        scan = look_through(work.project, place, names.env)
+        if is_last:
+            whole = look_through(work.project, place)
+            others = tuple(thing for thing in whole.things if thing.env not in (None, names.env))
+            shared = tuple(thing for thing in whole.things if thing.env is None)
+            looked = dict.fromkeys((*scan.looked, *whole.looked))
+            scan = Scan((*scan.things, *shared), tuple(looked), tuple(dict.fromkeys((*scan.blind, *whole.blind))))
         step.detail(counted(len(scan.looked), "place"))
+    if others:
+        envs = ", ".join(sorted({str(thing.env) for thing in others}))
+        work.story.note(f"There is something of other environments of this project: {envs}. To see it: bootstrap sweep")
     there = {thing.arn for thing in scan.things}
-    looked = {spot.kind for spot in scan.looked}
+    looked_at = {spot.kind for spot in scan.looked} - {one.place.kind for one in scan.blind}
     for arn, thing in work.ledger.things.items():
         # Where nobody could look, nothing is known to be gone.
-        if arn not in there and thing.kind in looked and (thing.env is not None or is_last):
+        if arn not in there and thing.kind in looked_at and (thing.env is not None or is_last):
             work.ledger.enter("aws", thing.kind, [arn])
-    return scan
+    return scan, others
 
 
 def _clean_laptop(work: _Work, laptop: Laptop) -> None:
@@ -303,24 +371,19 @@ def _clean_laptop(work: _Work, laptop: Laptop) -> None:
     if count := handover.remove_invites(project, env):
         gone.append(counted(count, "invite"))
     work.ledger.enter("laptop", "setting", gone)
-    if local.mlflow_server(project, env).has_data:
-        # The folder itself goes with the environment's own.
-        work.ledger.enter("mlflow", "server", ["the MLflow server with its runs and accounts"])
+    server = local.mlflow_server(project, env)
+    if server.has_data:
+        shutil.rmtree(server.folder, ignore_errors=True)
+        if not server.folder.exists():
+            work.ledger.enter("mlflow", "server", ["the MLflow server with its runs and accounts"])
 
 
-def _receipt(
-    work: _Work,
-    by: str | None,
-    scan: Scan | None,
-    archive: Archive | None,
-    history: tuple[dict[str, Any], ...],
-    unfinished: GitHubFailed | None,
-) -> Receipt:
-    record, held, ended = work.record, work.going.held, now()
-    kept = _kept(work, scan)
-    size = held.bytes if held and kept else 0
-    again = f"bootstrap github remove --env {record.env}"
-    return Receipt(
+def _receipt(work: _Work, scan: Scan | None, unfinished: GitHubFailed | None) -> Receipt:
+    record, facts, ended = work.record, work.ledger.facts, now()
+    kept = tuple(thing for thing in scan.things if _stays(work, thing)) if scan else ()
+    command = "github remove" if work.going.on_github.is_another else "down"
+    again = f"bootstrap {command} --env {record.env}"
+    receipt = Receipt(
         id=receipt_id(record.project, record.env, ended),
         project=record.project,
         env=record.env,
@@ -328,25 +391,28 @@ def _receipt(
         account_id=record.account_id,
         region=record.region,
         command="down",
-        by=by,
+        by=facts.get("by"),
         began=work.ledger.began,
         ended=ended,
         removed=tuple(work.ledger.removed),
-        objects=held.objects if held else None,
-        versions=held.versions + held.markers if held else None,
-        bytes=held.bytes if held else None,
+        objects=facts.get("objects"),
+        versions=facts.get("versions"),
+        bytes=facts.get("bytes"),
         scan=scan,
-        cost_before=work.going.preview.cost,
-        cost_now=on_this_laptop() if record.target == "local" else monthly_storage(size, record.region),
-        archive=archive,
+        cost_before=Estimate(**facts["cost"]),
+        cost_now=on_this_laptop(),
+        archive=Archive(**facts["archive"]) if "archive" in facts else None,
         kept=kept,
         unfinished=(Unfinished(unfinished.message, finish(again, unfinished.hint)),) if unfinished else (),
-        history=history,
+        history=tuple(facts.get("history", ())),
     )
+    return replace(receipt, cost_now=_cost_now(work, receipt))
 
 
-def _kept(work: _Work, scan: Scan | None) -> tuple[Thing, ...]:
-    if not work.request.keep_data or scan is None:
-        return ()
-    bucket = f"arn:aws:s3:::{work.record.bucket}"
-    return tuple(thing for thing in scan.things if thing.arn == bucket)
+def _cost_now(work: _Work, receipt: Receipt) -> Estimate:
+    if receipt.target == "local":
+        return on_this_laptop()
+    if receipt.left or not receipt.could_look:
+        return Estimate(None, "Something is left, or could not be looked for.")
+    held = work.going.held
+    return monthly_storage(held.bytes if held and receipt.kept else 0, receipt.region)

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 from bootstrap.adapters.files import append_line, read_text
 from bootstrap.core.inventory import Thing
@@ -29,6 +30,7 @@ class Ledger:
     began: str
     things: dict[str, Thing] = field(default_factory=dict)
     removed: list[Removed] = field(default_factory=list)
+    facts: dict[str, Any] = field(default_factory=dict)
     _writing: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def expect(self, things: Iterable[Thing]) -> None:
@@ -39,14 +41,28 @@ class Ledger:
                 self._note({"thing": asdict(thing)})
 
     def enter(self, place: Where, kind: str, ids: Iterable[str]) -> None:
-        """Write down that things went just now."""
-        for one in [Removed(kind, each, place, now()) for each in ids]:
+        """Write down that things went just now; what is written already stays as it is."""
+        with self._writing:
+            known = {(one.kind, one.id) for one in self.removed}
+        for one in [Removed(kind, each, place, now()) for each in ids if (kind, each) not in known]:
             self.removed.append(one)
             self._note({"removed": asdict(one)})
+
+    def learn(self, **facts: Any) -> None:
+        """Write down what can be known only as long as nothing is gone; what an earlier try knew wins."""
+        for name, value in facts.items():
+            if name not in self.facts:
+                self.facts[name] = value
+                self._note({"fact": name, "value": value})
 
     def _note(self, entry: dict[str, object]) -> None:
         with self._writing:
             append_line(self.file, json.dumps(entry))
+
+
+def forget_ledger(folder: Path) -> None:
+    """Forget a `down` that did not end: the environment is brought up again."""
+    (folder / _FILE).unlink(missing_ok=True)
 
 
 def open_ledger(folder: Path) -> Ledger:
@@ -58,6 +74,8 @@ def open_ledger(folder: Path) -> Ledger:
             entry = json.loads(line)
             if "began" in entry:
                 ledger.began = str(entry["began"])
+            elif "fact" in entry:
+                ledger.facts[str(entry["fact"])] = entry["value"]
             elif "thing" in entry:
                 thing = Thing(**entry["thing"])
                 ledger.things[thing.arn] = thing

@@ -11,10 +11,10 @@ from bootstrap.adapters.aws import buckets, emptying, inventory
 from bootstrap.adapters.aws.emptying import Survey
 from bootstrap.core.counts import counted
 from bootstrap.core.inventory import Scan
-from bootstrap.core.plan import Plan, Step, steps_from_terraform, without_crowds
+from bootstrap.core.plan import Plan, Step, member_of, steps_from_terraform, without_crowds
 from bootstrap.core.prices import Estimate, monthly_storage, on_this_laptop
 from bootstrap.core.record import Record
-from bootstrap.core.stream import Stream
+from bootstrap.core.stream import Change, Stream
 from bootstrap.errors import GitHubFailed
 from bootstrap.workflows import github, handover, local, provision
 from bootstrap.workflows.github_entry import spare_provider
@@ -30,11 +30,15 @@ STORAGE = "module.storage"
 
 @dataclass(frozen=True)
 class OnGitHub:
-    """What is on GitHub of ours, in words, and how to remove it; `problem` says why that could not be told."""
+    """What is on GitHub of ours, in words, and how to remove it; `problem` says why that could not be told.
+
+    `is_another`: what was written is in a repository that bootstrap.toml no longer names.
+    """
 
     ours: list[str]
     remove: Callable[[], list[str]] = list
     problem: GitHubFailed | None = None
+    is_another: bool = False
 
 
 @dataclass(frozen=True)
@@ -50,11 +54,14 @@ class Going:
     """What is there of an environment. `roots` are the Terraform roots that have something to destroy.
 
     `scan` is what a look through the account finds of the project; `held` what is in the bucket, None without one.
+    `has_storage`: Terraform knows of the bucket. `bucket_goes`: it is ours, by Terraform's state or by name and tags.
     """
 
     preview: Preview
     on_github: OnGitHub
     roots: tuple[str, ...] = ()
+    has_storage: bool = False
+    bucket_goes: bool = False
     scan: Scan | None = None
     held: Survey | None = None
 
@@ -80,17 +87,29 @@ def look(
     streams: dict[str, Stream] = {}
     scan: Scan | None = None
     held: Survey | None = None
+    has_storage = bucket_goes = False
     if place is not None and provisioner is not None:
         with story.step("Working out what has to go"):
             scanning = side.start(partial(look_through, project, place))
             held = _survey(place)
             streams = plan_to_destroy(project, provisioner, place, side)
-            if held is not None and not keep_data:
+            scan = side.result(scanning)
+            bucket = f":::{place.names.bucket}"
+            has_storage = any(one.address.startswith(f"{STORAGE}.") for one in _changes(streams))
+            known = any(
+                one.kind == inventory.BUCKET and one.arn.endswith(bucket) for one in scan.things if one.removable
+            )
+            if held is not None and not has_storage and not known:
+                story.note(f"The bucket {place.names.bucket} does not carry this environment's tags; it is left alone.")
+                held = None
+            bucket_goes = held is not None and not keep_data
+            if held is not None and bucket_goes:
                 steps.append(Step("delete", "aws", _in_words(held, place.names.bucket)))
             for stream in streams.values():
                 changes = [one for one in stream.changes if not (keep_data and one.address.startswith(f"{STORAGE}."))]
                 steps += without_crowds(steps_from_terraform(changes, {"bucket": record.bucket}))
-            scan = side.result(scanning)
+            kept = {bucket} if keep_data else set()
+            steps += _unknown_to_terraform(scan, place, streams, kept)
     on_github = side.result(hub)
     steps += [Step("delete", "github", what) for what in on_github.ours]
     stops = place is not None and not keep_data and is_last_local(project, record)
@@ -98,7 +117,24 @@ def look(
     size = held.bytes if held is not None and not keep_data else 0
     cost = on_this_laptop() if record.target == "local" else monthly_storage(size, record.region)
     roots = tuple(name for name, stream in streams.items() if stream.changes)
-    return Going(Preview(Plan(tuple(steps)), cost), on_github, roots, scan, held)
+    return Going(Preview(Plan(tuple(steps)), cost), on_github, roots, has_storage, bucket_goes, scan, held)
+
+
+def _changes(streams: dict[str, Stream]) -> list[Change]:
+    return [change for stream in streams.values() for change in stream.changes]
+
+
+def _unknown_to_terraform(scan: Scan, place: Place, streams: dict[str, Stream], kept: set[str]) -> list[Step]:
+    """Return what goes though no state has it: after a kill, or where the state was lost."""
+    names = place.names
+    known = {f":::{names.bucket}" for one in _changes(streams) if one.kind == "aws_s3_bucket"}
+    known |= {f"/{names.github_role}" for one in _changes(streams) if one.kind == "aws_iam_role"}
+    known |= {f"/{names.iam_user(member_of(one))}" for one in _changes(streams) if one.kind == "aws_iam_user"}
+    return [
+        Step("delete", "aws", f"{thing.what}, which no state of Terraform's has")
+        for thing in scan.things
+        if thing.env == names.env and thing.removable and not thing.arn.endswith(tuple(known | kept))
+    ]
 
 
 def plan_to_destroy(project: Project, provisioner: Provisioner, place: Place, side: Side) -> dict[str, Stream]:
@@ -133,7 +169,7 @@ def _look_at_github(project: Project, record: Record) -> OnGitHub:
         if record.complete or not github.is_wanted(project) or github.is_rehearsal(project, record.target):
             return OnGitHub([])
     elif github.is_another(project, record.github):
-        return OnGitHub([], problem=github.left_behind(record.github, record.env))
+        return OnGitHub([], problem=github.left_behind(record.github, record.env), is_another=True)
     try:
         hub = github.connect(project)
         repository = hub.look()

@@ -166,7 +166,7 @@ def _end(project: Project, one: PastEnvironment, profile: str | None, story: Sto
         return Ended(one.env, LEFT, receipt.verdict, f"bootstrap sweep --env {one.env}", page)
     if gone.unfinished is not None:
         message = f"'{one.env}': all is gone but what is on GitHub. {gone.unfinished.message}"
-        return Ended(one.env, UNFINISHED, message, f"bootstrap github remove --env {one.env}", page)
+        return Ended(one.env, UNFINISHED, message, receipt.unfinished[0].command, page)
     return Ended(one.env, FINE, f"'{one.env}' is gone: nothing of it is left.", "", page)
 
 

@@ -56,6 +56,12 @@ class Run:
             self.terraform.append(terraform)
             self.write()
 
+    def forget_terraform(self, terraform: ProcessId) -> None:
+        """Forget a Terraform process that did all it was to do, and so has released its lock."""
+        with self._writing:
+            self.terraform.remove(terraform)
+            self.write()
+
     def write(self) -> None:
         """Write the trace anew."""
         me = process.own_id()
@@ -74,10 +80,27 @@ class Run:
         It was if it was taken on this machine after that run had begun: this run holds the environment, so
         nobody else in this folder can have taken it since.
         """
-        if self.interrupted_since is None or who.rpartition("@")[2] != socket.gethostname():
-            return False
-        taken = parse_lock_time(created)
-        return taken is not None and taken >= self.interrupted_since - _CLOCK_SLACK
+        return self.interrupted_since is not None and _is_taken_here(
+            who, created, self.interrupted_since - _CLOCK_SLACK
+        )
+
+    def may_leave_lock(self, error: Exception) -> bool:
+        """Tell whether a lock of our own may stay on a Terraform state when this run ends with `error`.
+
+        A Terraform that was killed or cannot reach S3 any more leaves its lock, and that may have happened beside
+        whatever the error is about. If the answer to the request that makes a lock is lost, Terraform asks again and
+        then takes its own lock for another's: that one was made on this machine, since this run began.
+        """
+        if isinstance(error, StateLocked):
+            # Such a time is read to the second.
+            return _is_taken_here(error.who, error.created, self.started.replace(microsecond=0))
+        return isinstance(error, TerraformFailed) or bool(self.terraform)
+
+
+def _is_taken_here(who: str, created: str, since: datetime) -> bool:
+    """Tell whether a lock was taken on this machine, at that time or later."""
+    taken = parse_lock_time(created)
+    return who.rpartition("@")[2] == socket.gethostname() and taken is not None and taken >= since
 
 
 def parse_lock_time(text: str) -> datetime | None:
@@ -117,14 +140,14 @@ def guarded(folder: Path, env: str, command: str, story: Story) -> Iterator[Run]
     try:
         run = _after(_read(trace), trace, command, story)
         run.write()
-        yield run
+        try:
+            yield run
+        except Exception as error:
+            # An error that was told ends the run in order, unless there is something to look after.
+            if not run.may_leave_lock(error):
+                trace.unlink(missing_ok=True)
+            raise
         trace.unlink(missing_ok=True)
-    except Exception as error:
-        # An error that was told ends the run in order, unless it is Terraform's: that may have been killed, and
-        # a killed Terraform leaves its lock.
-        if isinstance(error, StateLocked) or not isinstance(error, TerraformFailed):
-            trace.unlink(missing_ok=True)
-        raise
     finally:
         lock.release()
 

@@ -101,7 +101,7 @@ def ensure_mlflow(project: Project, env: str, bucket: str, local: LocalAws) -> s
             server.stop()
         operator = local.aws(project.spec.region)
         # What people log reaches S3 through the server, so the server reaches no more than what is MLflow's.
-        key = people.create_artifact_store(operator, f"mlflow.{env}", OPERATOR_PATH, bucket)
+        key = people.create_artifact_store(operator, _artifact_user(env), OPERATOR_PATH, bucket)
         aws = operator.with_key(key)
         environ = {k: v for k, v in project.environ.items() if k not in aws.displaced_variables()}
         environ |= aws.credentials_environment(project.environ)
@@ -113,6 +113,20 @@ def ensure_mlflow(project: Project, env: str, bucket: str, local: LocalAws) -> s
 def stop_mlflow(project: Project, env: str) -> bool:
     """Stop an environment's MLflow server; its data stays. False if it was not running."""
     return mlflow_server(project, env).stop()
+
+
+def remove_artifact_user(env: str, emulator: LocalAws, region: str) -> None:
+    """Remove the user as which an environment's MLflow server reached S3."""
+    people.delete_user(emulator.aws(region), _artifact_user(env))
+
+
+def _artifact_user(env: str) -> str:
+    return f"mlflow.{env}"
+
+
+def emulator_runs(project: Project) -> bool:
+    """Tell whether the folder's emulator runs, even if nobody has its operator's key any more."""
+    return Emulator(project.local).running() is not None
 
 
 def stop_emulator(project: Project) -> bool:

@@ -156,6 +156,7 @@ def prepare(
         patient_roots=_PATIENT_ROOTS,
         unlock_command=f"bootstrap unlock --env {env}",
         on_start=run.note_terraform if run else lambda _: None,
+        on_success=run.forget_terraform if run else lambda _: None,
     )
     base = project.env_folder(env) / folder
     configuration = terraform_folder.lay_out(INFRA, base)
@@ -324,6 +325,12 @@ def clear_stale_locks(place: Place, run: Run, story: Story) -> None:
         if lock is not None and run.left_lock(lock.who, lock.created):
             buckets.remove_lock(place.aws, place.names.state_bucket, lock)
             story.say(f"Removed the lock that the interrupted run had left on the state of `{name}`.")
+
+
+def discard_plans(provisioner: Provisioner) -> None:
+    """Remove the plans that nobody is going to carry out; one of them may be to destroy everything."""
+    for name in ROOTS:
+        provisioner.root(name).plan_file.unlink(missing_ok=True)
 
 
 def remove_state(place: Place) -> None:

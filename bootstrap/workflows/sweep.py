@@ -121,8 +121,9 @@ def sweep(
         runs = {}
         for one in envs:
             project.make_work()
-            stack.callback(project.tidy, one)
             runs[one] = stack.enter_context(guarded(project.env_folder(one), one, "sweep", story))
+            # While it is held: another run may begin right afterwards.
+            stack.callback(_tidy, project, one)
         # By now much may have changed: a run that we waited for, or a person with as much patience as we.
         _refuse_what_is_up(ground)
         found = _look(ground, story)
@@ -133,7 +134,15 @@ def sweep(
         problems = _remove(aws, ground, todo, story)
         left = _look(ground, story)
     there = {_identity(thing) for thing in left.things}
-    return Swept(tuple(thing for thing in todo if _identity(thing) not in there), left, tuple(problems))
+    unseen = {blind.place.kind for blind in left.blind}
+    gone = tuple(thing for thing in todo if _identity(thing) not in there and thing.kind not in unseen)
+    return Swept(gone, left, tuple(problems))
+
+
+def _tidy(project: Project, env: str) -> None:
+    # A record that we cannot read, for instance a newer version's, is a record all the same.
+    if not (project.env_folder(env) / "record.json").exists():
+        project.tidy(env)
 
 
 def _open(
@@ -339,6 +348,18 @@ def _refuse_running(aws: Aws, ground: _Ground, runs: dict[str, Run], story: Stor
 
 def _remove(aws: Aws | None, ground: _Ground, todo: Sequence[Thing], story: Story) -> list[str]:
     """Take things away, access first; returns in words what would not go."""
+    problems = remove_in_aws(aws, todo, story) if aws is not None else []
+    for thing in todo:
+        if thing.kind == MLFLOW and thing.env:
+            local.stop_mlflow(ground.project, thing.env)
+            shutil.rmtree(ground.project.env_folder(thing.env) / "mlflow", ignore_errors=True)
+        elif thing.kind == EMULATOR:
+            local.stop_emulator(ground.project)
+    return problems
+
+
+def remove_in_aws(aws: Aws, todo: Sequence[Thing], story: Story) -> list[str]:
+    """Take away what a look has found in AWS, access first; returns in words what would not go. One keeps no other."""
     problems: list[str] = []
 
     def attempt(remove: Callable[[Thing], None], thing: Thing) -> None:
@@ -348,22 +369,15 @@ def _remove(aws: Aws | None, ground: _Ground, todo: Sequence[Thing], story: Stor
             if error_code(error.__cause__) not in _ABSENT:
                 problems.append(" ".join(filter(None, (error.message, error.hint))))
 
-    if aws is not None:
-        users = [thing for thing in todo if thing.kind == inventory.USER]
-        if users:
-            noun = counted(len(users), "user")
-            with story.step(f"Ending the access of {noun}"), ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
-                list(pool.map(partial(attempt, lambda one: people.delete_user(aws, _last(one))), users))
-        # In the order of the scan, which is the one in which they have to go.
-        for thing in (one for one in todo if one.kind in _REMOVERS):
-            with story.step(f"Removing {thing.what}") as step:
-                attempt(partial(_REMOVERS[thing.kind], aws, step), thing)
-    for thing in todo:
-        if thing.kind == MLFLOW and thing.env:
-            local.stop_mlflow(ground.project, thing.env)
-            shutil.rmtree(ground.project.env_folder(thing.env) / "mlflow", ignore_errors=True)
-        elif thing.kind == EMULATOR:
-            local.stop_emulator(ground.project)
+    users = [thing for thing in todo if thing.kind == inventory.USER]
+    if users:
+        noun = counted(len(users), "user")
+        with story.step(f"Ending the access of {noun}"), ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
+            list(pool.map(partial(attempt, lambda one: people.delete_user(aws, _last(one))), users))
+    # In the order of the scan, which is the one in which they have to go.
+    for thing in (one for one in todo if one.kind in _REMOVERS):
+        with story.step(f"Removing {thing.what}") as step:
+            attempt(partial(_REMOVERS[thing.kind], aws, step), thing)
     return problems
 
 

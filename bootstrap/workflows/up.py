@@ -26,6 +26,7 @@ from bootstrap.core.roster import parse_roster
 from bootstrap.errors import BootstrapError, ConfigError, Declined, GitHubFailed, NotSupportedYet, TerraformFailed
 from bootstrap.workflows import github, local, provision
 from bootstrap.workflows import laptop as laptops
+from bootstrap.workflows.down_ledger import forget_ledger
 from bootstrap.workflows.github_entry import begin_to_look, enter_github, spare_provider
 from bootstrap.workflows.guard import guarded
 from bootstrap.workflows.history import chronicled
@@ -124,6 +125,7 @@ def up(project: Project, request: Request, story: Story, confirm: Confirm, *, su
         _tidied(project, request.env),
         Side(jobs, story) as side,
     ):
+        forget_ledger(project.env_folder(request.env))
         side.start(warm_up)
         looking = begin_to_look(project, request.env, request.target, side)
         laptop = _look_again(project)

@@ -111,6 +111,7 @@ def test_from_plan_to_down(signed_in: Course, amazon: Aws) -> None:
     assert course.bootstrap("sweep", "--json").json()["things"] == [], "what is up is no leftover"
     assert " up " in course.bootstrap("history", "--env", "stag").out
 
+    (course.folder / "bootstrap.toml").write_text('project = "course"\n[environments.stag]\n')
     shutil.rmtree(course.work)  # or the laptop was lost, and this is another
     found = course.bootstrap("sweep", "--json", code=4).json()
     assert {thing["arn"] for thing in found["things"]} == {
@@ -118,6 +119,7 @@ def test_from_plan_to_down(signed_in: Course, amazon: Aws) -> None:
         "arn:aws:iam::123456789012:user/course/stag/course.stag.ci",
     }
 
+    assert "a --yes is not enough" in course.bootstrap("down", "--env", "stag", "--yes", code=1).err
     done = course.bootstrap("down", "--env", "stag", "--confirm", "stag", "--json")
     receipt = done.json()["receipt"]
     assert (receipt["clean"], done.json()["left"]) == (True, [])

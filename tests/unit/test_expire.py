@@ -23,6 +23,7 @@ from bootstrap.commands import expire as expire_command
 from bootstrap.commands import options
 from bootstrap.core.membership import Member, Membership
 from bootstrap.core.names import Names
+from bootstrap.core.receipt import Unfinished
 from bootstrap.core.record import Record
 from bootstrap.core.spec import parse_spec
 from bootstrap.core.workflow_files import files_for
@@ -61,7 +62,8 @@ class Story:
 def gone(verdict: str = "", *, could_look: bool = True, unfinished: GitHubFailed | None = None) -> Any:
     """What a `down` returns; with a verdict, something is left."""
     left = ("something",) if verdict and could_look else ()
-    receipt = SimpleNamespace(left=left, could_look=could_look, verdict=verdict)
+    steps = (Unfinished("GitHub is away.", "bootstrap down --env devl"),)
+    receipt = SimpleNamespace(left=left, could_look=could_look, verdict=verdict, unfinished=steps)
     kept = SimpleNamespace(receipt=receipt, stored=SimpleNamespace(page=Path("receipt.html")))
     return SimpleNamespace(kept=kept, unfinished=unfinished)
 

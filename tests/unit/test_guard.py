@@ -169,6 +169,38 @@ def test_which_ends_leave_a_trace(error: BaseException, stays: bool, tmp_path: P
     assert len(story.notes) == stays
 
 
+OWN_LOCKS = {
+    "made while this ran: the answer to the request that made it was lost": (f"ana@{HERE}", 1, True),
+    "made before this ran": (f"ana@{HERE}", -60, False),
+    "made on another machine": ("ana@elsewhere", 1, False),
+}
+
+
+@pytest.mark.parametrize(("who", "seconds", "stays"), OWN_LOCKS.values(), ids=OWN_LOCKS.keys())
+def test_a_lock_that_may_be_our_own_is_left_to_the_next_run(
+    who: str, seconds: int, stays: bool, tmp_path: Path
+) -> None:
+    created = (datetime.now(timezone.utc) + timedelta(seconds=seconds)).isoformat()
+    with pytest.raises(StateLocked), guarded(tmp_path, "stag", "up", Told()):
+        raise StateLocked("locked", who=who, created=created)
+    with guarded(tmp_path, "stag", "up", Told()) as run:
+        assert run.left_lock(who, created) is stays
+
+
+@pytest.mark.parametrize("ended_well", [True, False])
+def test_beside_another_error_a_terraform_that_failed_may_leave_its_lock(ended_well: bool, tmp_path: Path) -> None:
+    def refused() -> None:
+        with guarded(tmp_path, "stag", "up", Told()) as run:
+            run.note_terraform(ProcessId(12, 34.5))
+            if ended_well:
+                run.forget_terraform(ProcessId(12, 34.5))
+            raise AwsFailed("no")
+
+    with pytest.raises(AwsFailed):
+        refused()
+    assert (tmp_path / "run.json").exists() is not ended_well
+
+
 def test_a_run_after_one_that_died_says_so_and_cleans_up(tmp_path: Path) -> None:
     trace = left_behind(tmp_path)
     story = Told()

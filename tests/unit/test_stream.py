@@ -192,6 +192,17 @@ def test_a_diagnostic_of_no_severity_is_an_error() -> None:
     assert [d.summary for d in fed(diagnostic(summary="It said only this")).errors] == ["It said only this"]
 
 
+@pytest.mark.parametrize(
+    ("summary", "detail"),
+    [
+        ("Error releasing the state lock", LOCKED),
+        ("Error acquiring the state lock", "Error message: operation error S3: PutObject, AccessDenied"),
+    ],
+)
+def test_a_lock_that_could_not_be_made_or_released_is_nobody_elses(summary: str, detail: str) -> None:
+    assert fed(diagnostic(severity="error", summary=summary, detail=detail)).lock_holder is None
+
+
 def test_who_holds_the_lock() -> None:
     stream = fed(diagnostic(severity="error", summary="Error acquiring the state lock", detail=LOCKED))
     assert stream.lock_holder == HOLDER

@@ -71,6 +71,7 @@ def fetch(aws: Aws, bucket: str, source: Source, target: Path, moved: Callable[[
 
     sha256, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
     done = tries = 0
+    answer: dict[str, Any] | None = None
     with target.open("wb") as file, explained(f"read s3://{bucket}/{source.key} (s3:GetObject)"):
         while True:
             try:
@@ -92,11 +93,12 @@ def fetch(aws: Aws, bucket: str, source: Source, target: Path, moved: Callable[[
                 tries += 1
                 if tries == _TRIES:
                     raise
-                if done >= source.size:
+                # A file of no bytes is not there before S3 has said so.
+                if answer is not None and done >= source.size:
                     break
         file.flush()
         os.fsync(file.fileno())
-    if done != source.size:
+    if answer is None or done != source.size:
         return None
     if _is_md5(answer) and source.etag.strip('"') != md5.hexdigest():
         raise AwsFailed(
