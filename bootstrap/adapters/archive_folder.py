@@ -61,18 +61,24 @@ class ArchiveFolder:
         """Whether somebody began to fill it and did not come to the end."""
         return not self.manifest_file.exists() and self._work.is_dir()
 
+    def require_usable(self) -> Origin | None:
+        """Return what was begun here, if anything. Raises UsageError if something else is in the folder."""
+        if self.folder.exists() and not self.folder.is_dir():
+            raise UsageError(f"{self.folder} is not a folder.", hint="Name an empty or a new one.")
+        begun = parse_origin(read_text(self._work / "begun.json") or "")
+        others = self.folder.is_dir() and any(path.name != UNFINISHED for path in self.folder.iterdir())
+        if begun is None and others and not self.manifest_file.exists():
+            raise UsageError(f"{self.folder} is not empty.", hint="Name an empty folder, or a new one.")
+        return begun
+
     def begin(self, origin: Origin) -> None:
         """Make the folder (0700) ready to be filled, or to be filled further.
 
         Raises UsageError if there is something else in it, BootstrapError if it cannot be written.
         """
-        if self.folder.exists() and not self.folder.is_dir():
-            raise UsageError(f"{self.folder} is not a folder.", hint="Name an empty or a new one.")
-        begun = parse_origin(read_text(self._work / "begun.json") or "")
+        begun = self.require_usable()
         if begun is not None and begun != origin:
             raise UsageError(f"{self.folder} holds an unfinished {begun}.", hint="Name another folder.")
-        if begun is None and self.folder.is_dir() and any(path.name != UNFINISHED for path in self.folder.iterdir()):
-            raise UsageError(f"{self.folder} is not empty.", hint="Name an empty folder, or a new one.")
         check_writable(self.folder / MANIFEST, hint="Name a folder that you may write.")
         self._work.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
         self.folder.chmod(PRIVATE_FOLDER)

@@ -61,21 +61,28 @@ def command(context: click.Context, every: bool, config: Path | None, as_json: b
 @options.json_option
 @options.nothing_asked_option
 def show(receipt_id: str, as_json: bool) -> None:
-    """Show one receipt: where its files are, and what it says. ID may be the beginning of an id."""
+    """Show one receipt: where its files are, and what it says. ID may be the beginning of an id.
+
+    Exit code 1 if it is not proven to be whole.
+    """
     found = receipts.open_receipt(receipt_id)
     if as_json:
         options.print_json(found.as_dict())
         return
+    if not found.verdict.is_proven:
+        click.echo(f"{click.style('Do not believe this one:', fg='red', bold=True)} {found.verdict.says}.", err=True)
     page = str(found.stored.page) if found.stored.page.exists() else "deleted"
     click.echo(f"receipt  {found.stored.json}\npage     {page}\nfile     {found.verdict.says}")
     if found.receipt is not None:
         click.echo(f"\n{_text(found.receipt)}")
+    if not found.verdict.is_proven:
+        click.get_current_context().exit(NOT_PROVEN)
 
 
 @command.command(
     "verify",
     epilog="\b\nExamples:\n"
-    "  bootstrap receipts verify receipt.json\n"
+    "  bootstrap receipts verify my-course--stag--20261121T173252Z\n"
     "  bootstrap receipts verify receipt.json --key 5e0d-77aa-0b1c-9f3e-2d46-8c15-b7f0-a921",
 )
 @click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
@@ -84,6 +91,8 @@ def show(receipt_id: str, as_json: bool) -> None:
 @options.nothing_asked_option
 def verify(files: tuple[Path, ...], key: str | None, as_json: bool) -> None:
     """Tell whether receipts are whole, or were edited. Exit code 0 if all are proven to be whole, else 1.
+
+    A receipt of this machine may also be named by its id.
 
     On another machine than the one that wrote a receipt, ask its owner for the fingerprint of their key, by another way
     than the file came, and give it with --key. Without it nothing is proven there: whoever edits a receipt can sign it

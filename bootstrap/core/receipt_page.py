@@ -247,7 +247,7 @@ def page(receipt: Receipt, sha256: str, fingerprint: str) -> str:
         f"<p>SHA-256 of the receipt <code>{_safe(receipt.id)}.json</code>, which this page was made from:"
         f" <code>{_safe(sha256)}</code></p>",
         f"<p>Signed with the key <code>{_safe(fingerprint)}</code>. Whether the receipt was edited since is told by"
-        f" <code>bootstrap receipts verify {_safe(receipt.id)}.json</code>; this page itself is not signed.</p>",
+        f" <code>bootstrap receipts verify {_safe(receipt.id)}</code>; this page itself is not signed.</p>",
         "</footer>",
         "</main>",
         "</body>",

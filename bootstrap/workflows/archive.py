@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+from bootstrap.adapters.archive_folder import ArchiveFolder
 from bootstrap.adapters.aws import buckets, copying
 from bootstrap.adapters.files import read_text
 from bootstrap.core.manifest import Origin, Source
@@ -14,7 +15,7 @@ from bootstrap.core.membership import Membership
 from bootstrap.core.record import Record
 from bootstrap.errors import NotSupportedYet
 from bootstrap.workflows import local
-from bootstrap.workflows.copy_out import Archived, Cargo, fill
+from bootstrap.workflows.copy_out import Archived, Cargo, fill, require_elsewhere
 from bootstrap.workflows.project import Project
 from bootstrap.workflows.registry import open_registry
 from bootstrap.workflows.story import Story
@@ -62,6 +63,20 @@ There is no mlflow.db: no MLflow server of this environment was on the machine t
 """
 
 
+def require_usable(project: Project, destination: Path) -> None:
+    """Find out what can be known to be wrong with a destination before anybody looks at the environment.
+
+    Raises UsageError, and NotSupportedYet for one that is no folder (`s3://…`).
+    """
+    if destination.parts and _SCHEME.fullmatch(destination.parts[0]):
+        raise NotSupportedYet(
+            f"An archive cannot be put into {destination.parts[0]}// yet.",
+            hint="Name a folder on this machine; `aws s3 sync` brings it to a bucket of yours afterwards.",
+        )
+    require_elsewhere(project, destination)
+    ArchiveFolder(destination.resolve()).require_usable()
+
+
 def make_archive(
     project: Project,
     record: Record,
@@ -79,11 +94,7 @@ def make_archive(
     it, NotSupportedYet for one that is no folder (`s3://…`), BootstrapError if anything cannot be copied or does not
     verify.
     """
-    if destination.parts and _SCHEME.fullmatch(destination.parts[0]):
-        raise NotSupportedYet(
-            f"An archive cannot be put into {destination.parts[0]}// yet.",
-            hint="Name a folder on this machine; `aws s3 sync` brings it to a bucket of yours afterwards.",
-        )
+    require_usable(project, destination)
     names, aws, bucket = place.names, place.aws, record.bucket
     database = local.mlflow_server(project, record.env).folder / "mlflow.db"
     has_database = database.is_file()

@@ -21,8 +21,7 @@ from bootstrap.core.record import Record
 from bootstrap.errors import AwsFailed, BootstrapError, Declined, GitHubFailed
 from bootstrap.workflows import handover, local, provision, receipts
 from bootstrap.workflows import laptop as laptops
-from bootstrap.workflows.archive import make_archive
-from bootstrap.workflows.copy_out import require_elsewhere
+from bootstrap.workflows.archive import make_archive, require_usable
 from bootstrap.workflows.down_ledger import Ledger, now, open_ledger
 from bootstrap.workflows.down_preview import (
     STORAGE,
@@ -116,7 +115,7 @@ def down(project: Project, request: Request, story: Story, confirm: Confirm) -> 
     require_unprotected(project, request)
     receipts.check_ready()
     if request.archive is not None:
-        require_elsewhere(project, request.archive)
+        require_usable(project, request.archive)
     project.make_work()
     jobs = Jobs()
     with (
@@ -138,6 +137,11 @@ def down(project: Project, request: Request, story: Story, confirm: Confirm) -> 
             tools = provision.find_tools(project, story)
             provisioner = provision.prepare(project, place, tools, jobs, run, membership=Membership())
             provision.clear_stale_locks(place, run, story)
+        elif request.keep_data:
+            raise BootstrapError(
+                "There is nothing to keep: the emulator is gone with all it held. Nothing was removed.",
+                hint=f"Without --keep-data: bootstrap down --env {env}",
+            )
         else:
             story.note("The emulator is not running, so nothing of it is left; removing what is on this machine.")
         try:
@@ -222,8 +226,8 @@ def _take_away(work: _Work, laptop: Laptop) -> Gone:
     if place is not None and work.provisioner is not None:
         _destroy(work, place, work.provisioner)
     _clean_laptop(work, laptop)
-    scan, others = _look_again(work, place) if place is not None else (None, ())
-    is_empty = is_last_local(work.project, record) and not others and not work.request.keep_data
+    scan, is_alone = _look_again(work, place) if place is not None else (None, True)
+    is_empty = is_last_local(work.project, record) and is_alone and not work.request.keep_data
     if is_empty and local.stop_emulator(work.project):
         work.ledger.enter("laptop", "server", ["the AWS emulator"])
     return Gone(record, receipts.keep(_receipt(work, scan, unfinished)), unfinished)
@@ -250,6 +254,7 @@ def _put_aside(work: _Work) -> None:
 def _settle(work: _Work) -> None:
     """End every access to the environment: from here on nothing of it changes any more but by us."""
     place, held, record = work.place, work.going.held, work.record
+    work.ledger.begin()
     # From here on it is known here, and not whole any more, should this be killed.
     work.project.save(replace(record, complete=False))
     work.ledger.learn(cost=asdict(work.going.preview.cost))
@@ -268,7 +273,7 @@ def _settle(work: _Work) -> None:
 
     def close(user: str) -> None:
         # Whatever else hangs on a user, put there by hand, would stop Terraform from deleting it.
-        work.ledger.enter("aws", "access key", people.strip_user(place.aws, user))
+        people.strip_user(place.aws, user, lambda key: work.ledger.enter("aws", "access key", [key]))
 
     with work.story.step("Closing every access") as step, ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
         for count, _ in enumerate(pool.map(close, users), start=1):
@@ -335,11 +340,12 @@ def _stays(work: _Work, thing: Thing) -> bool:
     return work.request.keep_data and bucket
 
 
-def _look_again(work: _Work, place: Place) -> tuple[Scan, tuple[Thing, ...]]:
+def _look_again(work: _Work, place: Place) -> tuple[Scan, bool]:
     """Look through the account for what is left, and write down what is not there any more.
 
     With the project's last environment, its state bucket has gone as well: then nothing that belongs to the whole
-    project may be left. Returns that, and what there is of other environments, which is not this one's to judge.
+    project may be left. Returns that, and whether there is nothing of other environments, which this one's receipt has
+    no word on.
     """
     aws, names = place.aws, place.names
     is_last = not buckets.exists(aws, names.state_bucket, names.account)
@@ -362,7 +368,7 @@ def _look_again(work: _Work, place: Place) -> tuple[Scan, tuple[Thing, ...]]:
         # Where nobody could look, nothing is known to be gone.
         if arn not in there and thing.kind in looked_at and (thing.env is not None or is_last):
             work.ledger.enter("aws", thing.kind, [arn])
-    return scan, others
+    return scan, is_last and not others
 
 
 def _clean_laptop(work: _Work, laptop: Laptop) -> None:

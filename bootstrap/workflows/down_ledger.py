@@ -33,6 +33,11 @@ class Ledger:
     facts: dict[str, Any] = field(default_factory=dict)
     _writing: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
+    def begin(self) -> None:
+        """Write down when it began, unless an earlier try has."""
+        if not self.file.exists():
+            self._note({"began": self.began})
+
     def expect(self, things: Iterable[Thing]) -> None:
         """Write down what is there before anything goes."""
         for thing in things:
@@ -68,8 +73,7 @@ def forget_ledger(folder: Path) -> None:
 def open_ledger(folder: Path) -> Ledger:
     """Open the ledger of an environment, with what an interrupted `down` wrote into it. A damaged line is left out."""
     ledger = Ledger(folder / _FILE, now())
-    lines = (read_text(ledger.file) or "").splitlines()
-    for line in lines:
+    for line in (read_text(ledger.file) or "").splitlines():
         try:
             entry = json.loads(line)
             if "began" in entry:
@@ -83,6 +87,4 @@ def open_ledger(folder: Path) -> Ledger:
                 ledger.removed.append(Removed(**entry["removed"]))
         except (ValueError, TypeError, KeyError):
             continue  # the last line of a run that was killed while it wrote
-    if not lines:
-        append_line(ledger.file, json.dumps({"began": ledger.began}))
     return ledger

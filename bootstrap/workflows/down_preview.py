@@ -112,7 +112,8 @@ def look(
             steps += _unknown_to_terraform(scan, place, streams, kept)
     on_github = side.result(hub)
     steps += [Step("delete", "github", what) for what in on_github.ours]
-    stops = place is not None and not keep_data and is_last_local(project, record)
+    others = any(thing.env not in (None, record.env) for thing in scan.things) if scan else False
+    stops = place is not None and not keep_data and not others and is_last_local(project, record)
     steps += _local_steps(project, record, stops_emulator=stops)
     size = held.bytes if held is not None and not keep_data else 0
     cost = on_this_laptop() if record.target == "local" else monthly_storage(size, record.region)

@@ -29,7 +29,8 @@ def found_elsewhere(project: Project, env: str, profile: str | None, story: Stor
         return None
     project.spec.environment(env)
     for place in _places(project, env, profile, story):
-        found = look_through(project, place, env)
+        with story.step(f"Looking for what there is of {env}"):
+            found = look_through(project, place, env)
         regions = [thing.region for thing in found.things if thing.kind == inventory.BUCKET]
         if found.things:
             region = next((one for one in regions if one != EVERYWHERE), place.aws.region)
@@ -44,6 +45,8 @@ def _places(project: Project, env: str, profile: str | None, story: Story) -> It
         # An `up --local` that died before it could write anything down.
         yield at_emulator(project, env, emulator)
     try:
-        yield open_place(project, env, "aws", profile, story)
+        with story.step(f"'{env}' is not up here; asking AWS whether it is elsewhere"):
+            place = open_place(project, env, "aws", profile, story)
+        yield place
     except AwsFailed as error:
         story.note(f"It could not be looked for in AWS: {error.message}")

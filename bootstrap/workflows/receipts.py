@@ -108,7 +108,9 @@ def open_receipt(receipt_id: str) -> Past:
 
 
 def check(paths: Sequence[Path], key: str | None) -> list[tuple[Path, Verdict]]:
-    """Say of each file whether it is a whole receipt. `key` is the fingerprint it has to be signed with.
+    """Say of each file, or receipt of this machine by its id, whether it is whole.
+
+    `key` is the fingerprint that they have to be signed with.
 
     Raises UsageError if `key` is no fingerprint. A file that cannot be read is no receipt.
     """

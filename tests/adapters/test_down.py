@@ -232,9 +232,10 @@ class TestArchive:
         school.up()
         usual = people.strip_user
 
-        def late(aws: Aws, user: str) -> list[str]:
+        def late(aws: Aws, user: str, ended: Callable[[str], None]) -> None:
             school.put("members/ana/late.txt")
-            return usual(aws, user)
+            monkeypatch.setattr(people, "strip_user", usual)
+            usual(aws, user, ended)
 
         monkeypatch.setattr(people, "strip_user", late)
         receipt = school.down(archive=tmp_path / "2026").kept.receipt

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from bootstrap.adapters.process import Jobs
+from bootstrap.adapters.process import Jobs, ProcessId
 from bootstrap.adapters.terraform import Backend, Terraform, environment_for
 from bootstrap.errors import StateLocked, TerraformFailed, ToolMissing
 
@@ -99,6 +101,18 @@ def test_a_locked_state_names_its_holder_and_the_way_out(tmp_path: Path) -> None
     assert "2026-11-21 07:44" in caught.value.message
     assert "bootstrap unlock --env stag" in caught.value.hint
     assert (caught.value.lock_id, caught.value.who) == ("6a1b", "ana@lab-7")
+    assert caught.value.created == "2026-11-21 07:44:00.123456 +0000 UTC"
+
+
+@pytest.mark.parametrize("code", [0, 1])
+def test_it_is_told_which_terraform_ended_well(code: int, tmp_path: Path) -> None:
+    started: list[ProcessId] = []
+    ended: list[ProcessId] = []
+    terraform = replace(stand_in(tmp_path, code=code), on_start=started.append, on_success=ended.append)
+    with suppress(TerraformFailed):
+        terraform.plan(tmp_path, tmp_path / "saved.tfplan")
+    assert len(started) == 1
+    assert ended == (started if code == 0 else [])
 
 
 def test_a_failure_carries_what_terraform_said(tmp_path: Path) -> None:

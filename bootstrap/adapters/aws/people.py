@@ -146,10 +146,10 @@ def set_key_active(aws: Aws, user: str, key_id: str, active: bool) -> None:
         iam.update_access_key(UserName=user, AccessKeyId=key_id, Status="Active" if active else "Inactive")
 
 
-def strip_user(aws: Aws, user: str) -> list[str]:
+def strip_user(aws: Aws, user: str, ended: Callable[[str], None] = lambda _: None) -> None:
     """Take from a user all that lets somebody in, and all that keeps a user from being deleted; safe to run again.
 
-    Returns the ids of the access keys that ended.
+    `ended` gets the id of each access key as it ends.
 
     Access keys first. The policies go too: a session that was begun with a key may outlive the key by hours, and can
     then do nothing any more. Fine if there is no such user.
@@ -161,13 +161,14 @@ def strip_user(aws: Aws, user: str) -> list[str]:
         set_key_active(aws, user, key.id, active=False)
     for key in keys:
         delete_key(aws, user, key.id)
+        ended(key.id)
     iam = aws.client("iam")
     gone = iam.exceptions.NoSuchEntityException
     with explained(f"look for the IAM user {user} (iam:GetUser)"):
         try:
             bounded = "PermissionsBoundary" in iam.get_user(UserName=user)["User"]
         except gone:
-            return [key.id for key in keys]
+            return
     with explained(f"delete the console password of {user} (iam:DeleteLoginProfile)"), suppress(gone):
         iam.delete_login_profile(UserName=user)
     for belonging in _BELONGINGS:
@@ -182,7 +183,6 @@ def strip_user(aws: Aws, user: str) -> list[str]:
             suppress(gone),
         ):
             iam.delete_user_permissions_boundary(UserName=user)
-    return [key.id for key in keys]
 
 
 def delete_user(aws: Aws, user: str) -> None:
