@@ -139,12 +139,20 @@ def take_down(
 ) -> Iterator[Ended]:
     """Take environments down, one after the other; a failure of one does not keep the next. Yields each as it ends.
 
-    `confirm` makes the question for an environment. What is protected is left, and says so.
+    `confirm` makes the question for an environment. What is protected, or was not brought up from this folder, is
+    left, and says so.
     """
     for one in environments:
         if one.protected:
             where = project.spec.where("environments", one.env, "protected")
             yield Ended(one.env, PAST, f"'{one.env}' is protected ({where}) and was left alone.", one.command)
+        elif one.known != "here":
+            yield Ended(
+                one.env,
+                FAILED,
+                f"'{one.env}' was not brought up from this folder, and was left alone.",
+                f"If it is yours to take down: bootstrap down --env {one.env} --confirm {one.env}",
+            )
         else:
             yield _end(project, one, profile, story, confirm(one.env))
 

@@ -298,12 +298,14 @@ def test_a_failure_of_one_does_not_keep_the_next(world: World) -> None:
     assert world.taken == ["devl", "stag"]
 
 
-def test_what_is_protected_is_left_and_named_and_what_was_brought_up_elsewhere_goes(world: World) -> None:
+def test_what_is_protected_or_from_elsewhere_is_left_and_named(world: World) -> None:
     world.up("prod")
     world.in_aws.add("devl")
     found = ended(world)
-    assert world.taken == ["devl"]
-    assert [(one.env, one.code) for one in found] == [("devl", 0), ("prod", 3)]
+    assert world.taken == []
+    assert [(one.env, one.code) for one in found] == [("devl", 1), ("prod", 3)]
+    assert "not brought up from this folder" in found[0].message
+    assert "bootstrap down --env devl --confirm devl" in found[0].hint
     assert "bootstrap.toml:9" in found[1].message
     assert found[1].hint == "bootstrap down --env prod --unprotect"
 
