@@ -59,18 +59,22 @@ def measure(folder: Path, size: int, rounds: int) -> int:
         times.setdefault(name, []).append(seconds)
 
     rows = [f"s{number:04d},student,t{number // TEAM_SIZE:03d}" for number in range(size)]
-    for _ in range(rounds):
-        (course / "members.csv").write_text("\n".join(["name,role,team", *rows]) + "\n", encoding="utf-8")
-        bootstrap("up", "--env", "stag", "--local", "--yes")
-        take("onboard of the class", bootstrap("onboard", "--roster", "members.csv", "--env", "stag", *codes))
-        tfvars = course / ".bootstrap/envs/stag/infra/members/terraform.tfvars.json"
-        whole = json.loads(tfvars.read_text(encoding="utf-8"))
-        take("onboard of one more", bootstrap("onboard", "late", "--team", "t000", "--env", "stag", *codes))
-        one_more = json.loads(tfvars.read_text(encoding="utf-8"))
-        bootstrap("down", "--env", "stag", "--yes")
-        first, second = _bare(bare, whole, one_more)
-        take("bare apply of the class", first)
-        take("bare apply of one more", second)
+    try:
+        for _ in range(rounds):
+            (course / "members.csv").write_text("\n".join(["name,role,team", *rows]) + "\n", encoding="utf-8")
+            bootstrap("up", "--env", "stag", "--local", "--yes")
+            take("onboard of the class", bootstrap("onboard", "--roster", "members.csv", "--env", "stag", *codes))
+            tfvars = course / ".bootstrap/envs/stag/infra/members/terraform.tfvars.json"
+            whole = json.loads(tfvars.read_text(encoding="utf-8"))
+            take("onboard of one more", bootstrap("onboard", "late", "--team", "t000", "--env", "stag", *codes))
+            one_more = json.loads(tfvars.read_text(encoding="utf-8"))
+            bootstrap("down", "--env", "stag", "--yes")
+            first, second = _bare(bare, whole, one_more)
+            take("bare apply of the class", first)
+            take("bare apply of one more", second)
+    finally:
+        # After a failure too, nothing may be left running.
+        subprocess.run(["bootstrap", "local", "stop", "--yes"], cwd=course, env=env, check=False, capture_output=True)
     return report(size, {name: statistics.median(values) for name, values in times.items()})
 
 
