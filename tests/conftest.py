@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 # How fast a machine draws examples says nothing about the project: no test fails on a slow or a busy one.
-settings.register_profile("any-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("any-machine", max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any-machine")
 
 

@@ -348,7 +348,6 @@ def test_after_a_kill_the_same_command_goes_on(course: Course) -> None:
             assert school.works(invite)
         assert {name: school.invite_file(name).read_bytes() for name in invites} == invites
         invites = {name: school.invite_file(name).read_bytes() for name in names}
-    assert school.bootstrap("access", "--env", "stag", "--json").json()["right"]
 
 
 def test_at_the_end_everything_is_archived_and_nothing_is_left(school: Class, students: dict[str, Course]) -> None:
