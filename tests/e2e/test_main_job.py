@@ -201,7 +201,7 @@ def test_two_environments_come_up_at_once_and_go_one_by_one(course: Course) -> N
     assert course.users("stag") == []
     assert [key for key in course.keys(course.state_bucket) if key.startswith("stag/")] == []
     assert course.profiles() == ["course-devl"]
-    assert "stag" not in config.read_text()
+    assert '"stag"' not in config.read_text()
     assert course.run("dvc", "remote", "default").out == "devl\n"
     assert "autostage = true" in config.read_text()
     assert course.dotenv()["AWS_PROFILE"] == "course-devl"
