@@ -332,7 +332,7 @@ def test_after_a_kill_the_same_command_goes_on(course: Course) -> None:
         return len([event for event in events(log) if event[0] == "apply_complete"]) >= 4
 
     invites: dict[str, bytes] = {}
-    for count, moment in ((8, some_invites), (16, terraform_at_work)):
+    for count, moment in ((5, some_invites), (11, terraform_at_work)):
         names = list(STUDENTS)[:count]
         school.write_roster({name: STUDENTS[name] for name in names})
         codes = ("--codes", str(school.codes_file))
