@@ -291,7 +291,7 @@ class GitHub:
 
     def _pages(self, path: str, key: str | None) -> Iterator[Any]:
         """Yield every entry of a list, page by page."""
-        for page in range(1, _MOST_PAGES):
+        for page in range(1, _MOST_PAGES + 1):
             answer = self._ask("GET", path, query={"per_page": _PAGE, "page": page})
             yield from answer.body[key] if key else answer.body
             # Not told by the count of entries: of variables GitHub gives 30 at most, whatever is asked for.

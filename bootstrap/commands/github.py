@@ -9,6 +9,7 @@ import click
 from bootstrap import ui
 from bootstrap.commands import options
 from bootstrap.commands.github_workflows import command as workflows_command
+from bootstrap.core.counts import counted
 from bootstrap.core.plan import Plan
 from bootstrap.workflows import collaborators as people
 from bootstrap.workflows import github_desk
@@ -110,7 +111,7 @@ def remove(env: str, forget: bool, config: Path | None, as_json: bool, yes: bool
     elif forget:
         click.echo("Forgotten. What is on GitHub stays there.")
     else:
-        click.echo(f"Removed {len(gone)} things from GitHub." if gone else "Nothing of ours is there.")
+        click.echo(f"Removed {counted(len(gone), 'thing')} from GitHub." if gone else "Nothing of ours is there.")
 
 
 @command.command(

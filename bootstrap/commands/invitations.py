@@ -42,11 +42,12 @@ def seal_options(command: F) -> F:
 
 @dataclass(frozen=True)
 class Invitations:
-    """How invites are sealed and told of."""
+    """How invites are sealed and told of. `codes` is the file for the codes; `shown`: they are on the terminal."""
 
     seal_for: SealFor
     tell: Tell
-    codes: CodesFile | None
+    codes: CodesFile | None = None
+    shown: bool = False
 
 
 def invitations(
@@ -59,9 +60,9 @@ def invitations(
         )
     if to_github:
         token = next((value for name in _TOKENS if (value := project.environ.get(name))), None)
-        return Invitations(partial(handover.seal_to_github, project.spec.github.api_url, token), _nothing, None)
+        return Invitations(partial(handover.seal_to_github, project.spec.github.api_url, token), _nothing)
     if passphrase:
-        return Invitations(_ask_passphrase, _nothing, None)
+        return Invitations(_ask_passphrase, _nothing)
     if codes is not None:
         path = codes.expanduser().resolve()
         file = CodesFile(path, env, project.folder, Git(_nearest_folder(path), project.environ))
@@ -70,7 +71,7 @@ def invitations(
         raise UsageError(
             "With --json the codes are not among what is printed.", hint="Name a file for them: --codes FILE"
         )
-    return Invitations(lambda _: Seal(), partial(_show, project.folder), None)
+    return Invitations(lambda _: Seal(), partial(_show, project.folder), shown=True)
 
 
 def _nearest_folder(path: Path) -> Path:
@@ -98,14 +99,20 @@ def _show(folder: Path, codes: Sequence[Code]) -> None:
     sys.stdout.flush()
 
 
-def how_to_go_on(project: Project, env: str, names: Sequence[str], found: Invitations, *, codes: bool) -> str:
-    """Say what to do with the invites."""
+def say_how_to_go_on(
+    project: Project, env: str, found: Invitations, *, as_json: bool
+) -> Callable[[Sequence[str]], None]:
+    """Return what says, of people whose invites are written, what to do with these; with `--json` nothing is said."""
+    return lambda names: None if as_json else click.echo(_how_to_go_on(project, env, names, found))
+
+
+def _how_to_go_on(project: Project, env: str, names: Sequence[str], found: Invitations) -> str:
     folder = f"{handover.FOLDER}/{env}/"
     lines = [f"\nSend each person their file from {folder}. They run, in the folder they work in:"]
     example = handover.invite_file(project, env, names[0]).name
     lines.append(f"  bootstrap join {example}")
     if found.codes is not None:
         lines.append(f"The codes are in {found.codes.path}; send them by another channel than the files.")
-    elif codes:
+    elif found.shown:
         lines.append("Send each code by another channel than the file. It was shown this once and is kept nowhere.")
     return "\n".join(lines)

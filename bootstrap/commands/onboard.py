@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import date, datetime, timezone
 from pathlib import Path
 
@@ -98,11 +97,7 @@ def command(
         click.echo(difference_text(difference), err=True)
         return ui.confirm("Do this?", yes=yes)
 
-    def written(invited: Sequence[str]) -> None:
-        if not as_json:
-            shown = not (to_github or passphrase)
-            click.echo(invitations.how_to_go_on(project, env, invited, sealing, codes=shown))
-
+    written = invitations.say_how_to_go_on(project, env, sealing, as_json=as_json)
     outcome = onboard(project, request, ui.TerminalStory(), confirm, sealing.tell, written)
     if outcome.lists_nobody:
         click.echo(f"No changes: {roster} lists nobody.", err=as_json)

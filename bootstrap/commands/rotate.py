@@ -85,11 +85,7 @@ def command(
             click.echo(f"  {click.style('~', fg='yellow')} {one.name}: {age}", err=True)
         return ui.confirm(f"Replace {keys_of([one.name for one in due])}? What was there stops working.", yes=yes)
 
-    def written(invited: Sequence[str]) -> None:
-        if not as_json:
-            shown = not (to_github or passphrase)
-            click.echo(invitations.how_to_go_on(project, env, invited, sealing, codes=shown))
-
+    written = invitations.say_how_to_go_on(project, env, sealing, as_json=as_json)
     done = rotate(project, request, ui.TerminalStory(), confirm, sealing.tell, written)
     if as_json:
         options.print_json({"rotated": [one.name for one in done]})
