@@ -284,6 +284,25 @@ def free_port(preferred: int) -> int:
     )
 
 
+def listens(process: ProcessId, port: int) -> bool:
+    """Tell whether this process, or a child of its, listens on `port`; True where the system does not let us look."""
+    import psutil
+
+    handle = _handle(process)
+    if handle is None:
+        return False
+    try:
+        return any(
+            connection.status == psutil.CONN_LISTEN and connection.laddr.port == port
+            for member in (handle, *handle.children(recursive=True))
+            for connection in member.net_connections("tcp")
+        )
+    except psutil.AccessDenied:
+        return True
+    except psutil.NoSuchProcess:  # it, or a child, has ended meanwhile: the next look tells which
+        return False
+
+
 def port_is_free(port: int) -> bool:
     """Tell whether a server could listen on this loopback port now."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from bootstrap.adapters.files import write_atomic
-from bootstrap.adapters.process import Call, ProcessId, is_alive, port_is_free, spawn_background, stop
+from bootstrap.adapters.process import Call, ProcessId, is_alive, listens, port_is_free, spawn_background, stop
 from bootstrap.errors import BootstrapError
 
 _POLL_SECONDS = 0.05
@@ -82,9 +82,14 @@ def wait_until_ready(
     timeout: float,
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:
-    """Wait until the server answers on `path`. Raises BootstrapError with the end of its log if it does not."""
+    """Wait until the server answers on `path`. Raises BootstrapError with the end of its log if it does not.
+
+    An answer counts only if it is the server's own: between the look at the port and the moment when the server takes
+    it, which may be seconds, another program's server may have come there. To talk to that one would be to write into
+    somebody else's environment.
+    """
     deadline = time.monotonic() + timeout
-    while not answers(f"{server.url}{path}"):
+    while not (answers(f"{server.url}{path}") and listens(server.process, server.port)):
         died = not server.alive
         if died or time.monotonic() > deadline:
             stop(server.process)

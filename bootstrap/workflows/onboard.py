@@ -18,22 +18,19 @@ from typing import Any
 
 from bootstrap.adapters.files import read_text, write_atomic
 from bootstrap.core.counts import counted
-from bootstrap.core.membership import Difference, Member, Membership, changes, compare, past_days
+from bootstrap.core.membership import Difference, Member, changes, compare, past_days
 from bootstrap.core.roster import Person, Roster, mistaken_columns, parse_roster, person_problems, with_people
 from bootstrap.core.stream import Stream
-from bootstrap.errors import BootstrapError, ConfigError, Declined, TerraformFailed, UsageError
+from bootstrap.errors import BootstrapError, ConfigError, Declined, UsageError
 from bootstrap.workflows import mlflow_access, offboard, provision
 from bootstrap.workflows.counter import Counter, open_counter
 from bootstrap.workflows.handover import CodesFile, Desk, Made, SealFor, Tell, account_of, desk_of
 from bootstrap.workflows.project import Project
-from bootstrap.workflows.provision import Provisioner
 from bootstrap.workflows.story import Step, Story
 
 # More targets than these make Terraform slower than looking at everybody does.
 _MOST_TARGETS = 20
 _POLL_SECONDS = 0.1
-# What IAM answers to the second of two requests to make a user.
-_TAKEN = "EntityAlreadyExists"
 _MEMBER = re.compile(r'module\.member\["(?P<name>[^"]+)"\]\.(?P<kind>\w+)\.')
 
 
@@ -167,7 +164,8 @@ def _carry_out(counter: Counter, desk: Desk, difference: Difference, written: Wr
     line = _Line(counter, desk, {name: membership.members[name] for name in invited})
     try:
         with counter.story.step(_title(difference)) as step:
-            applied = counter.side.start(partial(_apply, provisioner, membership, line, only))
+            apply = partial(provisioner.apply_members, line.planned, line.finished, only=only)
+            applied = counter.side.start(partial(provision.taking_over, provisioner, membership.members, apply))
             applied.add_done_callback(lambda _: line.wake())
             moved = _admit_changed(counter, difference)
             line.hand_over_all(applied, step)
@@ -181,18 +179,6 @@ def _carry_out(counter: Counter, desk: Desk, difference: Difference, written: Wr
     registry.save(registry.membership)
     line.raise_first()
     return Outcome(difference, invited, shared, moved)
-
-
-def _apply(provisioner: Provisioner, membership: Membership, line: _Line, only: Sequence[str]) -> Stream:
-    try:
-        return provisioner.apply_members(line.planned, line.finished, only=only)
-    except TerraformFailed as error:
-        if _TAKEN not in error.message:
-            raise
-        # The answer to a request was lost, and the second try met the user that the first had made: it is ours if it
-        # is on our path.
-        provision.adopt_members(provisioner, membership.members)
-        return provisioner.apply_members(line.planned, line.finished, only=only)
 
 
 def _title(difference: Difference) -> str:

@@ -21,7 +21,7 @@ from bootstrap.core.membership import Membership
 from bootstrap.core.names import CI_MEMBER, STATE, Names
 from bootstrap.core.spec import Spec
 from bootstrap.core.stream import Stream
-from bootstrap.errors import BootstrapError
+from bootstrap.errors import BootstrapError, TerraformFailed
 from bootstrap.workflows.guard import Run
 from bootstrap.workflows.parallel import Side
 from bootstrap.workflows.project import Project
@@ -32,6 +32,9 @@ ROOTS = ("environment", "members")
 # On two processors, the root with less to do lets the longer one go first: both then end sooner.
 _PATIENT_ROOTS = frozenset({"members"})
 PROVIDER_VERSION = "5.100.0"
+# What IAM answers to the second of two requests to make a user.
+# https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateUser.html
+_TAKEN = "EntityAlreadyExists"
 
 
 @dataclass(frozen=True)
@@ -235,21 +238,25 @@ def plan_all(
     }
 
 
-def apply_all_at_once(provisioner: Provisioner, side: Side) -> dict[str, Pending]:
+def apply_all_at_once(provisioner: Provisioner, side: Side, membership: Membership) -> dict[str, Pending]:
     """Begin to plan both roots and, without a stop, to carry out those plans: for when the answer is yes already."""
     pending = {}
     for name in ROOTS:
         one = Pending(Future())
-        one.applied = side.start(partial(_apply_at_once, provisioner, name, one))
+        one.applied = side.start(partial(_apply_at_once, provisioner, name, one, membership))
         pending[name] = one
     return pending
 
 
-def _apply_at_once(provisioner: Provisioner, name: str, pending: Pending) -> Stream:
+def _apply_at_once(provisioner: Provisioner, name: str, pending: Pending, membership: Membership) -> Stream:
+    def planned(stream: Stream) -> None:
+        if not pending.planned.done():  # a second try plans the rest again
+            pending.planned.set_result(stream)
+
     try:
         provisioner.init(name)
-        root = provisioner.root(name)
-        return provisioner.terraform.apply_at_once(root.path, pending.planned.set_result, pending.report)
+        apply = partial(provisioner.terraform.apply_at_once, provisioner.root(name).path, planned, pending.report)
+        return taking_over(provisioner, [CI_MEMBER, *membership.members], apply) if name == "members" else apply()
     except BaseException as error:
         if not pending.planned.done():
             pending.planned.set_exception(error)
@@ -288,6 +295,21 @@ def adopt_members(provisioner: Provisioner, names: Iterable[str]) -> None:
     wanted = {name: place.names.iam_user(name) for name in names}
     found = {member_address(name): user for name, user in wanted.items() if user in there}
     provisioner.root("members").write_adoptions(found)
+
+
+def taking_over(provisioner: Provisioner, names: Iterable[str], apply: Callable[[], Stream]) -> Stream:
+    """Apply the root `members`; if the answer to the making of one of these was lost, take the user over and go on.
+
+    The request is tried again by itself, and the second one meets the user that the first has made. It is ours if it
+    is on our path. Raises TerraformFailed.
+    """
+    try:
+        return apply()
+    except TerraformFailed as error:
+        if _TAKEN not in error.message:
+            raise
+        adopt_members(provisioner, names)
+        return apply()
 
 
 def adopt_existing(provisioner: Provisioner, membership: Membership, more: Mapping[str, str]) -> None:

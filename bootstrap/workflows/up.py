@@ -154,9 +154,14 @@ def up(project: Project, request: Request, story: Story, confirm: Confirm, *, su
             # A plan that was answered with no may have taken the provider out of the state.
             provisioner.root("environment").write_adoptions(entry.adopted)
         # Where most likely nothing changes, a plan by itself is the shorter way to find that out.
-        begin = provision.apply_all_at_once if sure and not settled else provision.plan_all
+        at_once = sure and not settled
         with _careful_next_time(project, request.env):
-            prepared = prepare(found, begin(provisioner, side), side, story)
+            pending = (
+                provision.apply_all_at_once(provisioner, side, membership)
+                if at_once
+                else provision.plan_all(provisioner, side)
+            )
+            prepared = prepare(found, pending, side, story)
             if prepared.plan.is_empty:
                 chronicle.did_nothing()
                 outcome = _leave_as_is(project, provisioner, prepared, side, story)

@@ -9,6 +9,7 @@ import stat
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -230,6 +231,28 @@ def test_a_server_that_ends_at_once_is_told_with_its_last_words(tmp_path: Path) 
 def test_a_server_that_never_answers_is_ended(tmp_path: Path) -> None:
     error = wait(launch("import time; time.sleep(600)", tmp_path), tmp_path, 0.2)
     assert error.message.startswith("The server did not answer within 0 seconds.")
+
+
+def test_what_another_answers_on_its_port_is_not_taken_for_its_answer(tmp_path: Path) -> None:
+    """As when two start at once and both found the port free."""
+    late = "import sys, time; time.sleep(0.5); sys.exit('address already in use')"
+    server = launch(late, tmp_path)
+    with socket.create_server(("127.0.0.1", server.port)) as listener:
+
+        def speak() -> None:
+            with suppress(OSError):  # the listener was closed
+                while True:
+                    with listener.accept()[0] as peer:
+                        peer.recv(4096)
+                        peer.sendall(ANSWERS["success"][0])
+
+        thread = threading.Thread(target=speak)
+        thread.start()
+        try:
+            assert wait(server, tmp_path, 60).message.startswith("The server ended at once.")
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            thread.join()
 
 
 ANSWERS = {
