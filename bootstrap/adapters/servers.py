@@ -24,6 +24,10 @@ _POLL_SECONDS = 0.05
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
+class PortTaken(BootstrapError):
+    """Another program came to the port first."""
+
+
 @dataclass(frozen=True)
 class Server:
     """A server that was started here. `instance` tells one start from the next."""
@@ -58,9 +62,9 @@ def recorded(record: Path) -> Server | None:
 
 
 def launch(call: Call, *, name: str, port: int, instance: str, record: Path, log: Path) -> Server:
-    """Start a server on `port` and write its record. Raises BootstrapError if the port is taken."""
+    """Start a server on `port` and write its record. Raises PortTaken."""
     if not port_is_free(port):
-        raise BootstrapError(
+        raise PortTaken(
             f"Port {port} on 127.0.0.1, where {name} should listen, is taken by another program.",
             hint="End that program, or run `bootstrap up --local` again: it moves to a free port.",
         )
@@ -82,7 +86,8 @@ def wait_until_ready(
     timeout: float,
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:
-    """Wait until the server answers on `path`. Raises BootstrapError with the end of its log if it does not.
+    """Wait until the server answers on `path`. Raises BootstrapError with the end of its log if it does not; PortTaken
+    if it has ended and another program listens there.
 
     An answer counts only if it is the server's own: between the look at the port and the moment when the server takes
     it, which may be seconds, another program's server may have come there. To talk to that one would be to write into
@@ -95,7 +100,8 @@ def wait_until_ready(
             stop(server.process)
             tail = "\n".join(_tail(log))
             what = "ended at once" if died else f"did not answer within {timeout:.0f} seconds"
-            raise BootstrapError(
+            lost = died and not port_is_free(server.port)
+            raise (PortTaken if lost else BootstrapError)(
                 f"{name[0].upper()}{name[1:]} {what}. The end of {log}:\n{tail}", hint="Run the same command again."
             )
         sleep(_POLL_SECONDS)

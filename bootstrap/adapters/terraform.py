@@ -227,8 +227,7 @@ class Terraform:
 def environment_for(environ: Mapping[str, str], extra: Mapping[str, str]) -> dict[str, str]:
     """Return the environment Terraform runs in: the user's, less what disturbs it, plus `extra`."""
     env = {name: value for name, value in environ.items() if not name.startswith(("TF_CLI_ARGS", "TF_VAR_"))}
-    # The cache is for who downloads: from a mirror, two `init` at once would write into it, which Terraform cannot do.
-    for name in ("TF_WORKSPACE", "TF_DATA_DIR", "TF_INPUT", "TF_LOG_PATH", "TF_PLUGIN_CACHE_DIR"):
+    for name in ("TF_WORKSPACE", "TF_DATA_DIR", "TF_INPUT", "TF_LOG_PATH"):
         env.pop(name, None)
     configured = env.get("TF_CLI_CONFIG_FILE")
     if configured and not Path(configured).expanduser().is_file():

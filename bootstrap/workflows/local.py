@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bootstrap.adapters import servers
@@ -48,14 +49,21 @@ def ensure_emulator(project: Project, story: Story, *, port: int | None = None) 
         if found := running_emulator(project):
             return found
         with story.step("Starting the AWS emulator"):
-            chosen = free_port(port or _preferred_port(project))
-            server = emulator.start(chosen, project.environ)
+            server = _start(emulator, port or _preferred_port(project), project.environ)
             region = project.spec.region
             operator = people.create_operator(Aws(region, server.url, key=_ANYBODY), OPERATOR, OPERATOR_PATH)
             content = {"instance": server.instance, "id": operator.id, "secret": operator.secret}
             write_atomic(project.local / "operator.json", json.dumps(content) + "\n", mode=0o600)
             emulator.enforce_permissions(server)
         return LocalAws(server, operator, started=True)
+
+
+def _start(emulator: Emulator, port: int, environ: Mapping[str, str]) -> servers.Server:
+    """Start it on the first free port from `port` on; on the next one if another program comes there first."""
+    try:
+        return emulator.start(free_port(port), environ)
+    except servers.PortTaken:
+        return emulator.start(free_port(port), environ)
 
 
 # Until its permission checks are on, the emulator takes any key.

@@ -145,13 +145,17 @@ def prepare(
     `trust` is None if no workflows on GitHub are let in.
     """
     env = place.names.env
+    environ = place.operator_environment(project)
     extra: dict[str, str] = {}
     if tools.mirror is None:
         # We keep no lock file from which Terraform could know that what is in the cache is what it wants.
         extra = {"TF_PLUGIN_CACHE_DIR": str(tools.plugin_cache), "TF_PLUGIN_CACHE_MAY_BREAK_DEPENDENCY_LOCK_FILE": "1"}
+    else:
+        # Terraform would bring the mirror's copy into the user's cache, and two `init` at once break each other there.
+        environ = {name: value for name, value in environ.items() if name != "TF_PLUGIN_CACHE_DIR"}
     terraform = Terraform(
         binary=tools.binary,
-        environ=environment_for(place.operator_environment(project), extra),
+        environ=environment_for(environ, extra),
         mirror=tools.mirror,
         plugin_cache=tools.plugin_cache,
         jobs=jobs,

@@ -34,7 +34,7 @@ from bootstrap.adapters.aws.session import Aws, KeyPair
 from bootstrap.adapters.emulator import ACCOUNT, Emulator
 from bootstrap.adapters.mlflow import MlflowServer
 from bootstrap.adapters.mlflow_archive import copy_database
-from bootstrap.adapters.process import Call, free_port
+from bootstrap.adapters.process import Call
 from bootstrap.commands.export import command as export_command
 from bootstrap.commands.restore_check import command as restore_check_command
 from bootstrap.core.manifest import ODD, Manifest, Source, parse_manifest
@@ -52,6 +52,7 @@ from bootstrap.workflows.project import Project
 from bootstrap.workflows.registry import open_registry
 from bootstrap.workflows.restore_check import Checked, restore_check
 from bootstrap.workflows.target import Place
+from tests.ports import some_port
 
 ANYBODY = KeyPair("AKIAIOSFODNN7EXAMPLE", "anything")
 HANDED = Handover("AKIAIOSFODNN7EXAMPLE", "2026-11-01T00:00:00+00:00", "code")
@@ -80,7 +81,7 @@ class Story:
 def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[servers.Server, KeyPair]]:
     """A moto server with permission checks on, and its operator."""
     found = Emulator(tmp_path_factory.mktemp("emulator"))
-    server = found.start(free_port(25110), os.environ)
+    server = found.start(some_port(), os.environ)
     try:
         operator = people.create_operator(Aws("us-east-1", server.url, key=ANYBODY), "operator", "/bootstrap/")
         found.enforce_permissions(server)
@@ -787,7 +788,7 @@ def test_mlflow_serves_every_run_again(course: Course, tmp_path: Path) -> None:
     mlflow = MlflowServer(course.project.env_folder("stag") / "mlflow")
     environ = dict(os.environ) | aws.credentials_environment(os.environ)
     try:
-        server = mlflow.start(port=free_port(25310), bucket=course.record.bucket, instance="x", environ=environ)
+        server = mlflow.start(port=some_port(), bucket=course.record.bucket, instance="x", environ=environ)
         mlflow.wait(server)
         login = f"admin:{mlflow.admin_password()}"
         experiment = ask(server, "experiments/create", login, name="red/default")["experiment_id"]
@@ -809,7 +810,7 @@ def test_mlflow_serves_every_run_again(course: Course, tmp_path: Path) -> None:
 
     copy = tmp_path / "mlflow-again"
     shutil.copytree(course.archive / "mlflow", copy)
-    port = free_port(25330)
+    port = some_port()
     call = Call(
         (
             *(sys.executable, "-m", "mlflow", "server", "--port", str(port), "--workers", "1"),
@@ -940,6 +941,6 @@ def test_of_several_environments_one_is_named(ana: Ana) -> None:
 def test_a_rehearsal_that_is_over(ana: Ana) -> None:
     project = Project(ana.folder, Spec.default("ana"), ana.course.project.environ, ana.home)
     (joined,) = project.joined()
-    project.save(replace(joined, endpoint_url=f"http://127.0.0.1:{free_port(25350)}"))
+    project.save(replace(joined, endpoint_url=f"http://127.0.0.1:{some_port()}"))
     with pytest.raises(BootstrapError, match="is a rehearsal"):
         ana.export()

@@ -8,9 +8,10 @@ import socket
 import stat
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
+from unittest.mock import MagicMock
 
 import pytest
 
@@ -19,7 +20,12 @@ from bootstrap.adapters.aws import buckets, people, probes
 from bootstrap.adapters.aws.session import Aws, KeyPair
 from bootstrap.adapters.emulator import ACCOUNT, Emulator, require_local_extra
 from bootstrap.adapters.process import Call
+from bootstrap.core.spec import Spec
 from bootstrap.errors import AwsFailed, BootstrapError, ToolMissing
+from bootstrap.workflows import local
+from bootstrap.workflows.project import Project
+from bootstrap.workflows.story import Story
+from tests.ports import some_port
 
 ANYBODY = KeyPair("anybody", "anything")
 UNKNOWN = KeyPair("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")
@@ -32,7 +38,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Emulator
     emulator = Emulator(tmp_path_factory.mktemp("local"))
     # This must not reach the server: it would call itself another account.
     environ = dict(os.environ) | {"MOTO_ACCOUNT_ID": "999999999999"}
-    server = emulator.start(process.free_port(21000), environ)
+    server = emulator.start(some_port(), environ)
     try:
         operator = people.create_operator(at(server, ANYBODY), "operator", "/bootstrap-local/")
         emulator.enforce_permissions(server)
@@ -130,7 +136,7 @@ def test_a_member_may_what_its_policy_says_and_no_more(operator: Aws) -> None:
 
 def test_a_proxy_of_the_users_is_not_asked(operator: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "ALL_PROXY"):
-        monkeypatch.setenv(name, f"http://127.0.0.1:{process.free_port(29000)}")
+        monkeypatch.setenv(name, f"http://127.0.0.1:{some_port()}")
     assert operator.key is not None
     assert operator.with_key(operator.key).caller().account == ACCOUNT
     assert operator.endpoint_url is not None
@@ -140,11 +146,11 @@ def test_a_proxy_of_the_users_is_not_asked(operator: Aws, monkeypatch: pytest.Mo
 def test_from_start_to_stop_and_anew(emulator: Emulator) -> None:
     assert emulator.running() is None
     assert emulator.stop() is False
-    first = emulator.start(process.free_port(21500), os.environ)
+    first = emulator.start(some_port(), os.environ)
     everybody = at(first, ANYBODY)
     buckets.create_state_bucket(everybody, BUCKET, {})  # until permission checks are on, any key will do
     assert emulator.running() == first
-    second = emulator.start(process.free_port(first.port + 1), os.environ)
+    second = emulator.start(some_port(), os.environ)
     assert not first.alive  # one folder, one emulator
     assert second.instance != first.instance
     assert not buckets.exists(at(second, ANYBODY), BUCKET, ACCOUNT)  # what it held went with it
@@ -197,6 +203,24 @@ def test_what_the_local_target_needs_is_told() -> None:
     assert "'.[local]'" in caught.value.hint
 
 
+def test_where_another_comes_to_its_port_first_it_takes_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = Emulator.start
+
+    def too_late(self: Emulator, port: int, environ: Mapping[str, str]) -> servers.Server:
+        with socket.create_server(("127.0.0.1", port)):
+            monkeypatch.setattr(Emulator, "start", start)
+            raise servers.PortTaken("The AWS emulator ended at once.")
+
+    monkeypatch.setattr(Emulator, "start", too_late)
+    project = Project(tmp_path, Spec.default("demo"), dict(os.environ), tmp_path)
+    try:
+        assert local.ensure_emulator(project, MagicMock(spec=Story), port=some_port()).started
+    finally:
+        local.stop_emulator(project)
+
+
 # --- any server of ours ---
 
 
@@ -205,7 +229,7 @@ def launch(code: str, folder: Path) -> servers.Server:
     return servers.launch(
         call,
         name="The server",
-        port=process.free_port(22000),
+        port=some_port(),
         instance="x",
         record=folder / "server.json",
         log=folder / "server.log",
@@ -249,7 +273,9 @@ def test_what_another_answers_on_its_port_is_not_taken_for_its_answer(tmp_path: 
         thread = threading.Thread(target=speak)
         thread.start()
         try:
-            assert wait(server, tmp_path, 60).message.startswith("The server ended at once.")
+            error = wait(server, tmp_path, 60)
+            assert isinstance(error, servers.PortTaken)
+            assert error.message.startswith("The server ended at once.")
         finally:
             listener.shutdown(socket.SHUT_RDWR)
             thread.join()
@@ -281,4 +307,4 @@ def test_whether_something_answers(answer: bytes, counts: bool) -> None:
 
 
 def test_nobody_answers_on_a_free_port() -> None:
-    assert servers.answers(f"http://127.0.0.1:{process.free_port(23000)}/") is False
+    assert servers.answers(f"http://127.0.0.1:{some_port()}/") is False

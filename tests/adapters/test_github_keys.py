@@ -20,8 +20,8 @@ from typing import ClassVar
 import pytest
 
 from bootstrap.adapters.github_keys import public_keys
-from bootstrap.adapters.process import free_port
 from bootstrap.errors import BootstrapError
+from tests.ports import some_port
 
 ED25519 = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHexampleexampleexampleexampleexampleexa"
 RSA = "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAABgQDexample+/=="
@@ -306,7 +306,7 @@ def test_an_answer_that_breaks_off(github: GitHub) -> None:
 
 @pytest.mark.parametrize("scheme", ["http://127.0.0.1:{port}", "http://", "unknown://host"])
 def test_nobody_answers(scheme: str) -> None:
-    url = scheme.format(port=free_port(20000))
+    url = scheme.format(port=some_port())
     with pytest.raises(BootstrapError, match="cannot be reached") as caught:
         public_keys(url, "ana", TOKEN)
     assert "Check the network" in caught.value.hint

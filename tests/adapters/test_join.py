@@ -28,7 +28,6 @@ from bootstrap.adapters import sealing
 from bootstrap.adapters.aws import people, probes
 from bootstrap.adapters.aws.session import Aws, KeyPair
 from bootstrap.adapters.emulator import ACCOUNT, Emulator
-from bootstrap.adapters.process import free_port
 from bootstrap.commands.join import command as join_command
 from bootstrap.commands.leave import command as leave_command
 from bootstrap.core.invite import Invite, InviteError
@@ -39,6 +38,7 @@ from bootstrap.errors import AwsFailed, BootstrapError, ConfigError, UsageError
 from bootstrap.workflows.join import Joined, join
 from bootstrap.workflows.leave import Left, leave
 from bootstrap.workflows.project import Project
+from tests.ports import some_port
 
 NAMES = Names("course", "stag", ACCOUNT)
 NOW = datetime(2031, 3, 1, 12, tzinfo=timezone.utc)
@@ -121,7 +121,7 @@ class _Mlflow(BaseHTTPRequestHandler):
 @pytest.fixture(scope="module")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     emulator = Emulator(tmp_path_factory.mktemp("emulator"))
-    server = emulator.start(free_port(24110), os.environ)
+    server = emulator.start(some_port(), os.environ)
     mlflow = HTTPServer(("127.0.0.1", 0), _Mlflow)
     thread = threading.Thread(target=mlflow.serve_forever, daemon=True)
     thread.start()
@@ -499,7 +499,7 @@ def test_a_key_of_somebody_else(student: Student, cloud: Cloud, invite: Invite) 
 
 
 def test_a_rehearsal_whose_server_does_not_run(student: Student, invite: Invite) -> None:
-    nowhere = f"http://127.0.0.1:{free_port(24500)}"
+    nowhere = f"http://127.0.0.1:{some_port()}"
     error = refused(student, BootstrapError, "a rehearsal on the laptop", replace(invite, endpoint_url=nowhere))
     assert "bootstrap up --env stag --local" in error.hint
 
@@ -518,7 +518,7 @@ def test_a_login_that_does_not_work(student: Student, invite: Invite) -> None:
 
 def test_an_mlflow_that_does_not_run(student: Student, invite: Invite) -> None:
     with pytest.raises(BootstrapError, match="Everything else is written, and works") as caught:
-        student.join(replace(invite, mlflow_tracking_uri=f"http://127.0.0.1:{free_port(24600)}"))
+        student.join(replace(invite, mlflow_tracking_uri=f"http://127.0.0.1:{some_port()}"))
     assert "whether that server runs" in caught.value.hint
 
 

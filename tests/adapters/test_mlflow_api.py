@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from bootstrap.adapters import mlflow_api, process
+from bootstrap.adapters import mlflow_api
 from bootstrap.adapters.aws import buckets
 from bootstrap.adapters.aws.session import Aws, KeyPair
 from bootstrap.adapters.emulator import Emulator
@@ -30,6 +30,7 @@ from bootstrap.core.mlflow_names import INSTRUCTORS, experiment_of, team_role
 from bootstrap.errors import BootstrapError
 from bootstrap.workflows import mlflow_access
 from bootstrap.workflows.mlflow_access import Account, admit, dismiss, prepare_teams, reconcile
+from tests.ports import some_port
 
 BUCKET = "demo--stag--123456789012"
 SECRET = b"nobody else's business"
@@ -50,7 +51,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowServer]:
     plain = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT", "TMPDIR", "LANG") if name in os.environ}
     plain["HOME"] = str(folder)
     try:
-        aws = emulator.start(process.free_port(24000), plain)
+        aws = emulator.start(some_port(), plain)
         key = KeyPair("anybody", "anything")
         buckets.create_state_bucket(Aws("eu-west-1", aws.url, key=key), BUCKET, {})
         environ = plain | {
@@ -59,7 +60,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowServer]:
             "AWS_SECRET_ACCESS_KEY": key.secret,
             "AWS_DEFAULT_REGION": "eu-west-1",
         }
-        mlflow.wait(mlflow.start(port=process.free_port(24100), bucket=BUCKET, instance="x", environ=environ))
+        mlflow.wait(mlflow.start(port=some_port(), bucket=BUCKET, instance="x", environ=environ))
         yield mlflow
     finally:
         mlflow.stop()
@@ -338,7 +339,7 @@ def test_a_wrong_password_is_told_and_not_shown(admin: MlflowApi) -> None:
 
 
 def test_nobody_answers(word: str) -> None:
-    away = MlflowApi(f"http://127.0.0.1:{process.free_port(24200)}", "ana", new_password())
+    away = MlflowApi(f"http://127.0.0.1:{some_port()}", "ana", new_password())
     with pytest.raises(BootstrapError, match=r"^MLflow at http://127\.0\.0\.1:\d+ cannot be reached: "):
         away.ensure_user("ana", new_password())
 

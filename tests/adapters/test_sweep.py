@@ -24,7 +24,7 @@ from moto import mock_aws
 from bootstrap.adapters import servers
 from bootstrap.adapters.aws.session import Aws
 from bootstrap.adapters.emulator import Emulator
-from bootstrap.adapters.process import Call, free_port
+from bootstrap.adapters.process import Call
 from bootstrap.commands import options
 from bootstrap.commands import sweep as sweep_command
 from bootstrap.core.inventory import Scan, Thing
@@ -34,6 +34,7 @@ from bootstrap.core.spec import Spec, parse_spec
 from bootstrap.errors import BootstrapError, Declined, UsageError
 from bootstrap.workflows import local, sweep
 from bootstrap.workflows.project import Project
+from tests.ports import some_port
 
 ACCOUNT, HOME, ABROAD = "123456789012", "us-east-1", "eu-west-1"
 NAMES = Names("course", "stag", ACCOUNT)
@@ -548,7 +549,7 @@ def add_mlflow(project: Project, env: str) -> servers.Server:
     found = local.mlflow_server(project, env)
     found.folder.mkdir(parents=True)
     (found.folder / "mlflow.db").touch()
-    port = free_port(23000)
+    port = some_port()
     call = Call((sys.executable, "-m", "http.server", "--bind", "127.0.0.1", str(port)), cwd=found.folder, env={})
     return servers.launch(call, name="it", port=port, instance="x", record=found.record, log=found.log)
 

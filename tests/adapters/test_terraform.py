@@ -38,7 +38,6 @@ Lock Info:
         ("TF_VAR_region", False),
         ("TF_WORKSPACE", False),
         ("TF_DATA_DIR", False),
-        ("TF_PLUGIN_CACHE_DIR", False),  # two `init` from a mirror at once would break it
         ("TF_CLI_CONFIG_FILE", False),  # it names a file that is not there
     ],
 )

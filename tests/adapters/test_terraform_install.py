@@ -18,9 +18,9 @@ from typing import ClassVar
 import pytest
 
 from bootstrap.adapters import terraform_install
-from bootstrap.adapters.process import free_port
 from bootstrap.adapters.terraform_install import PINNED, SHA256, find_terraform, terraform_version
 from bootstrap.errors import BootstrapError, ToolMissing
+from tests.ports import some_port
 
 TAG = "linux_amd64"
 PATH = f"/{PINNED}/terraform_{PINNED}_{TAG}.zip"
@@ -209,7 +209,7 @@ def refused(cache: Path, url: str) -> ToolMissing:
 
 
 def test_nobody_answers(tmp_path: Path) -> None:
-    url = f"http://127.0.0.1:{free_port(20000)}"
+    url = f"http://127.0.0.1:{some_port()}"
     assert refused(tmp_path / "cache", url).message.startswith(UNREACHABLE.format(url=url + PATH))
 
 

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -240,6 +241,29 @@ class Course:
                     process.kill()
             psutil.wait_procs(left, timeout=5)
         assert not told, f"left running: {told}"
+
+
+class StandIn:
+    """A process that only waits to be ended, in place of the emulator's."""
+
+    def __init__(self) -> None:
+        argv = [sys.executable, "-c", "import signal; signal.pause()"]
+        self._process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, start_new_session=True)
+        self.pid = self._process.pid
+        self.created = float(psutil.Process(self.pid).create_time())
+        # Until somebody asks after its end, a child that has ended is still there for whoever ended it.
+        self._asking = threading.Thread(target=self._process.wait)
+        self._asking.start()
+
+    @property
+    def runs(self) -> bool:
+        """Whether nobody has ended it yet."""
+        return self._asking.is_alive()
+
+    def end(self) -> None:
+        """End it, if it has not been."""
+        self._process.kill()
+        self._asking.join()
 
 
 @contextmanager

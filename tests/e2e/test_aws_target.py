@@ -17,8 +17,9 @@ import pytest
 from bootstrap.adapters.aws import people
 from bootstrap.adapters.aws.session import Aws, KeyPair
 from bootstrap.adapters.emulator import Emulator
-from bootstrap.adapters.process import free_port
+from tests.ports import some_port
 
+from .bystanders import Bystanders
 from .course import REGION, Course
 
 pytestmark = pytest.mark.e2e
@@ -29,7 +30,7 @@ def amazon(tmp_path: Path) -> Iterator[Aws]:
     """Return the account as its operator sees it."""
     emulator = Emulator(tmp_path / "amazon")
     try:
-        server = emulator.start(free_port(19000), dict(os.environ))
+        server = emulator.start(some_port(), dict(os.environ))
         key = people.create_operator(Aws(REGION, server.url, key=KeyPair("a", "b")), "teacher", "/staff/")
         emulator.enforce_permissions(server)
         yield Aws(REGION, server.url, key=key)
@@ -50,48 +51,22 @@ def signed_in(course: Course, amazon: Aws) -> Course:
     return course
 
 
-def buckets(amazon: Aws) -> list[str]:
-    return sorted(bucket["Name"] for bucket in amazon.client("s3").list_buckets()["Buckets"])
-
-
-def users(amazon: Aws) -> list[str]:
-    return sorted(user["Path"] + user["UserName"] for user in amazon.client("iam").list_users()["Users"])
-
-
-# Of another project, whose name begins with ours: nothing of it may be touched.
-THEIR_BUCKET = "course-2--stag--123456789012"
-THEIRS = ["/course-2/stag/course-2.stag.ci", "/staff/teacher"]
-
-
-def put_bystanders(amazon: Aws) -> None:
-    amazon.client("s3").create_bucket(Bucket=THEIR_BUCKET)
-    amazon.client("s3").put_object(Bucket=THEIR_BUCKET, Key="theirs", Body=b"theirs")
-    amazon.client("iam").create_user(UserName="course-2.stag.ci", Path="/course-2/stag/")
-    amazon.client("secretsmanager").create_secret(Name="theirs", SecretString="theirs")
-
-
-def require_bystanders(amazon: Aws) -> None:
-    assert buckets(amazon) == [THEIR_BUCKET]
-    assert amazon.client("s3").get_object(Bucket=THEIR_BUCKET, Key="theirs")["Body"].read() == b"theirs"
-    assert users(amazon) == THEIRS
-    assert amazon.client("secretsmanager").get_secret_value(SecretId="theirs")["SecretString"] == "theirs"
-
-
 def test_from_plan_to_down(signed_in: Course, amazon: Aws) -> None:
     course = signed_in
-    put_bystanders(amazon)
+    theirs = Bystanders(amazon, "/staff/teacher")
+    theirs.put()
     planned = course.bootstrap("plan", "--env", "stag", code=3)
     assert f"the S3 bucket {course.bucket}" in planned.out
     assert "clean-up of unfinished uploads" in planned.out
-    require_bystanders(amazon)
+    theirs.require_alone()
     assert not (course.home / ".aws").exists()
 
     done = course.bootstrap("up", "--env", "stag", "--yes")
     assert "'stag' is up in AWS account 123456789012, us-east-1" in done.out
     assert "An MLflow server on AWS is not supported yet" in done.err
     assert "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_ENDPOINT_URL" in done.err
-    assert buckets(amazon) == sorted([course.bucket, course.state_bucket, THEIR_BUCKET])
-    assert users(amazon) == sorted(["/course/stag/course.stag.ci", *THEIRS])
+    assert theirs.buckets() == sorted([course.bucket, course.state_bucket, theirs.bucket])
+    assert theirs.everybody() == sorted(["/course/stag/course.stag.ci", *theirs.users])
     found = course.bootstrap("output", "--env", "stag", "--json").json()
     assert (found["target"], found["endpoint_url"], found["mlflow_tracking_uri"]) == ("aws", None, None)
     assert "endpoint_url" not in (course.home / ".aws" / "config").read_text()
@@ -124,7 +99,7 @@ def test_from_plan_to_down(signed_in: Course, amazon: Aws) -> None:
     receipt = done.json()["receipt"]
     assert (receipt["clean"], done.json()["left"]) == (True, [])
     assert {thing["arn"] for thing in found["things"]} <= set(done.json()["removed"])
-    require_bystanders(amazon)
+    theirs.require_alone()
     assert course.bootstrap("sweep", "--json").json()["things"] == []
     assert "whole, and signed on this machine" in course.bootstrap("receipts", "verify", receipt["json"]).out
     assert not (course.home / ".aws").exists()

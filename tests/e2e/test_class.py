@@ -8,10 +8,11 @@ import shutil
 import sqlite3
 import stat
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from bootstrap.adapters import sealing
@@ -19,8 +20,11 @@ from bootstrap.adapters.aws import people
 from bootstrap.adapters.aws.session import KeyPair
 from bootstrap.core.invite import Invite, parse_invite
 from bootstrap.core.names import Names
+from bootstrap.workflows.local import OPERATOR, OPERATOR_PATH
+from tests.github.server import GitHubServer
 
-from .course import ACCOUNT, Course, Done, events, laptop, wait_for
+from .bystanders import Bystanders
+from .course import ACCOUNT, Course, Done, StandIn, events, laptop, wait_for
 
 pytestmark = pytest.mark.e2e
 
@@ -72,11 +76,36 @@ def as_class(course: Course) -> Class:
     return Class(course.folder, course.home, course.env, course.heard)
 
 
+# What the instructor had before.
+THEIR_AWS = {
+    "config": b"[profile work]\r\nregion = eu-west-1  ",
+    "credentials": b"# old\n[work]\naws_access_key_id = AKIAIOSFODNN7EXAMPLE\n",
+}
+
+
+def aws_files(course: Course) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in (course.home / ".aws").iterdir()}
+
+
 @pytest.fixture(scope="module")
-def school(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Class]:
+def hub() -> Iterator[GitHubServer]:
+    """Return the stand-in for GitHub, where there is none, with the course's repository in it."""
+    with GitHubServer() as server:
+        server.add_repository("prof/course")
+        yield server
+
+
+@pytest.fixture(scope="module")
+def school(tmp_path_factory: pytest.TempPathFactory, hub: GitHubServer) -> Iterator[Class]:
     """Return an environment with thirty people in three teams, brought in by one command."""
     with laptop(tmp_path_factory.mktemp("school")) as course:
         found = as_class(course)
+        found.env["GITHUB_TOKEN"] = hub.token
+        toml = f'project = "course"\n[environments.stag]\n[github]\nrepository = "prof/course"\napi_url = "{hub.url}"\n'
+        (found.folder / "bootstrap.toml").write_text(toml)
+        (found.home / ".aws").mkdir()
+        for name, content in THEIR_AWS.items():
+            (found.home / ".aws" / name).write_bytes(content)
         found.up()
         found.write_roster(STUDENTS, f'{PROF};Instructor;;"fala português; à noite"')
         found.onboard("--roster", "members.csv")
@@ -289,6 +318,36 @@ def few(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Class]:
         yield found
 
 
+def test_after_a_kill_the_same_command_goes_on(few: Class) -> None:
+    there = few.keys_by_user()
+
+    def some_invites(before: int) -> bool:
+        return len(list(few.folder.glob("invites/stag/*.age"))) >= before + 3
+
+    def terraform_at_work(_: int) -> bool:
+        log = few.work / "envs/stag/infra/members/logs/apply.jsonl"
+        return len([event for event in events(log) if event[0] == "apply_complete"]) >= 4
+
+    invites: dict[str, bytes] = {}
+    for count, moment in ((5, some_invites), (11, terraform_at_work)):
+        names = list(STUDENTS)[:count]
+        few.write_roster({name: STUDENTS[name] for name in names})
+        codes = ("--codes", str(few.codes_file))
+        begun = few.begin("onboard", "--roster", "members.csv", "--env", "stag", "--yes", *codes)
+        wait_for(lambda: moment(len(invites)), during=begun)  # noqa: B023 - called in this very round
+        begun.kill(with_terraform=True)
+        few.onboard("--roster", "members.csv")
+        keys = few.keys_by_user()
+        assert keys.keys() - there.keys() == {few.user(name) for name in names}
+        assert keys.items() >= there.items()
+        for name in names:
+            invite = few.invite(name)
+            assert keys[few.user(name)] == [invite.access_key_id]
+            assert few.works(invite)
+        assert {name: few.invite_file(name).read_bytes() for name in invites} == invites
+        invites = {name: few.invite_file(name).read_bytes() for name in names}
+
+
 def test_the_calls_to_add_one_do_not_grow_with_the_class(school: Class, few: Class) -> None:
     def calls(course: Class) -> int:
         log = course.work / "local" / "emulator.log"
@@ -300,6 +359,7 @@ def test_the_calls_to_add_one_do_not_grow_with_the_class(school: Class, few: Cla
 
 
 def test_down_takes_everybody_along_even_after_a_kill(few: Class) -> None:
+    users = few.users("stag")
     # By hand, and it would stop IAM from deleting the user.
     iam = few.operator().client("iam")
     iam.create_login_profile(UserName=few.user("ana"), Password="Not-For-Long-1")
@@ -312,55 +372,37 @@ def test_down_takes_everybody_along_even_after_a_kill(few: Class) -> None:
     begun.kill(with_terraform=True)
     done = few.bootstrap("down", "--env", "stag", "--yes", "--json").json()
     assert done["receipt"]["clean"]
-    users = {f"arn:aws:iam::{ACCOUNT}:user/small/stag/{few.user(name)}" for name in ("ana", "bia", "ci")}
-    assert users <= set(done["removed"])
+    assert {f"arn:aws:iam::{ACCOUNT}:user/small/stag/{user}" for user in users} <= set(done["removed"])
     assert not (few.folder / "invites").exists()
     left = {Path(path) for path in few.snapshot() if "/.dvc" not in path}
     assert {path.name for path in left} == {"members.csv", "codes.csv", ".gitignore"}
     assert not few.processes()
 
 
-def test_after_a_kill_the_same_command_goes_on(course: Course) -> None:
-    school = as_class(course)
-    school.up()
-
-    def some_invites(before: int) -> bool:
-        return len(list(school.folder.glob("invites/stag/*.age"))) >= before + 3
-
-    def terraform_at_work(_: int) -> bool:
-        log = school.work / "envs/stag/infra/members/logs/apply.jsonl"
-        return len([event for event in events(log) if event[0] == "apply_complete"]) >= 4
-
-    invites: dict[str, bytes] = {}
-    for count, moment in ((5, some_invites), (11, terraform_at_work)):
-        names = list(STUDENTS)[:count]
-        school.write_roster({name: STUDENTS[name] for name in names})
-        codes = ("--codes", str(school.codes_file))
-        begun = school.begin("onboard", "--roster", "members.csv", "--env", "stag", "--yes", *codes)
-        wait_for(lambda: moment(len(invites)), during=begun)  # noqa: B023 - called in this very round
-        begun.kill(with_terraform=True)
-        school.onboard("--roster", "members.csv")
-        keys = school.keys_by_user()
-        assert set(keys) == {school.user(name) for name in (*names, "ci")}
-        for name in names:
-            invite = school.invite(name)
-            assert keys[school.user(name)] == [invite.access_key_id]
-            assert school.works(invite)
-        assert {name: school.invite_file(name).read_bytes() for name in invites} == invites
-        invites = {name: school.invite_file(name).read_bytes() for name in names}
-
-
-def test_at_the_end_everything_is_archived_and_nothing_is_left(school: Class, students: dict[str, Course]) -> None:
+def test_at_the_end_everything_is_archived_and_nothing_is_left(
+    school: Class, students: dict[str, Course], hub: GitHubServer
+) -> None:
     folder = school.home / "2026"
-    keys = school.keys(school.bucket)
-    users = school.users("stag")
-    done = school.bootstrap("down", "--env", "stag", "--archive", str(folder), "--confirm", "stag", "--json").json()
+    before, keys, users = school.snapshot(), school.keys(school.bucket), school.users("stag")
+    on_github = hub.repositories["prof/course"].environments["stag"]
+    assert on_github.secrets
+    assert on_github.variables
+    theirs = Bystanders(school.operator(), OPERATOR_PATH + OPERATOR)
+    theirs.put()
+    with emulator_that_stays(school):
+        done = school.bootstrap("down", "--env", "stag", "--archive", str(folder), "--confirm", "stag", "--json").json()
+        theirs.require_alone()
     assert (done["receipt"]["clean"], done["left"]) == (True, [])
     assert {f"arn:aws:iam::{ACCOUNT}:user/{school.name}/stag/{user}" for user in users} <= set(done["removed"])
     assert "whole" in school.bootstrap("receipts", "verify", done["receipt"]["json"]).out
+    assert (on_github.secrets, on_github.variables) == ({}, {})
+    assert aws_files(school) == THEIR_AWS
     assert not school.processes()
     assert not school.work.exists()
-    assert not (school.home / ".aws").exists()
+    after = {path: what for path, what in school.snapshot().items() if not Path(path).is_relative_to(folder)}
+    changed = {Path(path).name for path in before.keys() | after.keys() if before.get(path) != after.get(path)}
+    ours = {".env", "config", "credentials", *(f"{name}.age" for name in (*STUDENTS, PROF))}
+    assert changed <= ours, "docs/what-is-written.md says what `down` takes away again"
 
     school.bootstrap("restore-check", str(folder))
     archived = json.loads((folder / "manifest.json").read_text())
@@ -371,3 +413,19 @@ def test_at_the_end_everything_is_archived_and_nothing_is_left(school: Class, st
     (folder / "members.json").write_text("{}")
     assert "changed: members.json" in school.bootstrap("restore-check", str(folder), code=1).out
     assert students
+
+
+@contextmanager
+def emulator_that_stays(course: Course) -> Iterator[None]:
+    """Let `down` end another process in place of the emulator, so that one can look at what it has left in there."""
+    emulator, stand_in = course.emulator(), StandIn()
+    record = course.work / "local" / "emulator.json"
+    record.write_text(json.dumps(emulator | {"pid": stand_in.pid, "created": stand_in.created}))
+    try:
+        yield
+        assert not stand_in.runs, "the emulator was not stopped"
+    finally:
+        stand_in.end()
+        process = psutil.Process(emulator["pid"])
+        process.terminate()
+        psutil.wait_procs([process], timeout=10)

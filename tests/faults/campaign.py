@@ -14,10 +14,8 @@ import os
 import random
 import shlex
 import shutil
-import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,17 +24,16 @@ from dataclasses import asdict, dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
 
-import psutil
-
 from bootstrap.adapters.aws import people
 from bootstrap.adapters.aws.session import Aws, KeyPair
 from bootstrap.adapters.emulator import Emulator
 from bootstrap.adapters.files import write_atomic
-from bootstrap.adapters.process import free_port
 from bootstrap.adapters.servers import Server
 from bootstrap.workflows.local import OPERATOR, OPERATOR_PATH
-from tests.e2e.course import REGION, Course, Done, laptop
+from tests.e2e.bystanders import Bystanders
+from tests.e2e.course import REGION, Course, Done, StandIn, laptop
 from tests.faults.proxy import Fault, FaultProxy, Seen
+from tests.ports import some_port
 
 UP = ("up", "--env", "stag", "--local", "--yes")
 DOWN = ("down", "--env", "stag", "--yes")
@@ -69,9 +66,6 @@ FAULTS = {
 _ANSWERS = {"up": (0, 1, 5), "down": (0, 1, 4, 5)}
 _NOT_UP = "is not up in"
 
-# Of another project, whose name begins with ours.
-_THEIR_BUCKET = "course-2--stag--123456789012"
-_THEIR_USER = ("/course-2/stag/", "course-2.stag.ci")
 _CONFIG = 'project = "course"\n\n[environments.stag.mlflow]\nkind = "none"\n'
 
 
@@ -152,29 +146,6 @@ def told(one: Round) -> str:
     return ",".join(str(point) for point in one.values())
 
 
-class StandIn:
-    """A process that only waits to be ended, in place of the emulator's."""
-
-    def __init__(self) -> None:
-        argv = [sys.executable, "-c", "import signal; signal.pause()"]
-        self._process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, start_new_session=True)
-        self.pid = self._process.pid
-        self.created = float(psutil.Process(self.pid).create_time())
-        # Until somebody asks after its end, a child that has ended is still there for whoever ended it.
-        self._asking = threading.Thread(target=self._process.wait)
-        self._asking.start()
-
-    @property
-    def runs(self) -> bool:
-        """Whether nobody has ended it yet."""
-        return self._asking.is_alive()
-
-    def end(self) -> None:
-        """End it, if it has not been."""
-        self._process.kill()
-        self._asking.join()
-
-
 class Rehearsal:
     """An account behind the proxy, with bystanders in it, and a laptop with a course that is to come and go there."""
 
@@ -185,7 +156,8 @@ class Rehearsal:
         # Not through the proxy: what is looked at here is none of its business.
         self.account = Aws(REGION, f"http://127.0.0.1:{proxy.upstream}", key=key)
         self._stand_in: StandIn | None = None
-        self._put_bystanders()
+        self.theirs = Bystanders(self.account, OPERATOR_PATH + OPERATOR)
+        self.theirs.put()
         (course.folder / "bootstrap.toml").write_text(_CONFIG)
         self._before = self._users_files()
 
@@ -268,7 +240,7 @@ class Rehearsal:
         s3 = self.account.client("s3")
         listed = s3.list_objects_v2(Bucket=self.course.state_bucket)["Contents"]
         assert [one["Key"] for one in listed if one["Key"].endswith(".tflock")] == []
-        assert self._users() == sorted([*self._their_users(), "/course/stag/course.stag.ci"])
+        assert self.theirs.everybody() == sorted([*self.theirs.users, "/course/stag/course.stag.ci"])
         keys = self.account.client("iam").list_access_keys(UserName="course.stag.ci")["AccessKeyMetadata"]
         assert 1 <= len(keys) <= people.KEYS_PER_USER, keys
         assert self.course.profiles() == ["course-stag"]
@@ -283,11 +255,7 @@ class Rehearsal:
         config = self.course.folder / ".dvc" / "config"
         assert not config.is_file() or "s3://" not in config.read_text()
         assert self.course.argv_of_processes() == []
-        s3, secrets = self.account.client("s3"), self.account.client("secretsmanager")
-        assert [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]] == [_THEIR_BUCKET]
-        assert s3.get_object(Bucket=_THEIR_BUCKET, Key="theirs")["Body"].read() == b"theirs"
-        assert self._users() == self._their_users()
-        assert secrets.get_secret_value(SecretId="theirs")["SecretString"] == "theirs"
+        self.theirs.require_alone()
         as_operator: dict[str, str | None] = {
             "AWS_ENDPOINT_URL": self.proxy.url,
             "AWS_ACCESS_KEY_ID": self.key.id,
@@ -302,27 +270,13 @@ class Rehearsal:
         staying = [str(self.course.folder / name) for name in (".dvc", ".gitignore")]
         return {path: what for path, what in self.course.snapshot().items() if not path.startswith(tuple(staying))}
 
-    def _put_bystanders(self) -> None:
-        s3, iam = self.account.client("s3"), self.account.client("iam")
-        s3.create_bucket(Bucket=_THEIR_BUCKET)
-        s3.put_object(Bucket=_THEIR_BUCKET, Key="theirs", Body=b"theirs")
-        iam.create_user(Path=_THEIR_USER[0], UserName=_THEIR_USER[1])
-        self.account.client("secretsmanager").create_secret(Name="theirs", SecretString="theirs")
-
-    def _users(self) -> list[str]:
-        return sorted(user["Path"] + user["UserName"] for user in self.account.client("iam").list_users()["Users"])
-
-    @staticmethod
-    def _their_users() -> list[str]:
-        return sorted(["".join(_THEIR_USER), OPERATOR_PATH + OPERATOR])
-
 
 @contextmanager
 def rehearsal(place: Path) -> Iterator[Rehearsal]:
     """Set up an account, a proxy and a laptop below `place`; nothing of it runs any more afterwards."""
     emulator = Emulator(place / "account")
     try:
-        server = emulator.start(free_port(19000), dict(os.environ))
+        server = emulator.start(some_port(), dict(os.environ))
         key = people.create_operator(Aws(REGION, server.url, key=KeyPair("a", "b")), OPERATOR, OPERATOR_PATH)
         emulator.enforce_permissions(server)
         with FaultProxy(server.port) as proxy, laptop(place) as course:

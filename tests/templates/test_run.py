@@ -15,9 +15,9 @@ from bootstrap.adapters import dvc
 from bootstrap.adapters.aws import people
 from bootstrap.adapters.aws.session import Aws, KeyPair
 from bootstrap.adapters.emulator import ACCOUNT, Emulator
-from bootstrap.adapters.process import free_port
 from bootstrap.core.github import Scope, prefixed
 from bootstrap.core.names import Names
+from tests.ports import some_port
 from tests.templates.runner import PROGRAMS, Runner, parsed, rendered
 
 NAMES = Names("course", "stag", ACCOUNT)
@@ -104,7 +104,7 @@ def ci_policy() -> str:
 @pytest.fixture(scope="module")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     emulator = Emulator(tmp_path_factory.mktemp("emulator"))
-    server = emulator.start(free_port(24310), os.environ)
+    server = emulator.start(some_port(), os.environ)
     try:
         anybody = Aws("us-east-1", server.url, key=KeyPair("AKIAIOSFODNN7EXAMPLE", "nothing"))
         operator = anybody.with_key(people.create_operator(anybody, "operator", "/bootstrap/"))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from bootstrap.adapters.terraform import environment_for
 from bootstrap.adapters.terraform_mirror import find_mirror
 
 INFRA = Path(__file__).resolve().parents[2] / "infra"
@@ -24,9 +25,9 @@ def terraform() -> str:
 
 @pytest.fixture(scope="session")
 def terraform_environ() -> dict[str, str]:
-    """Return an environment in which nobody's settings, credentials or endpoint reach Terraform."""
+    """Return the environment that the tool gives Terraform; nobody's settings, credentials or endpoint are in it."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("TF_", "AWS_"))}
-    return kept | {"CHECKPOINT_DISABLE": "1", "AWS_EC2_METADATA_DISABLED": "true", "TF_IN_AUTOMATION": "1"}
+    return environment_for(kept, {"AWS_EC2_METADATA_DISABLED": "true"})
 
 
 @pytest.fixture(scope="session")

@@ -21,7 +21,7 @@ import pytest
 from botocore import UNSIGNED
 from botocore.config import Config
 
-from bootstrap.adapters import process, terraform_folder
+from bootstrap.adapters import terraform_folder
 from bootstrap.adapters.aws import identity_provider, people
 from bootstrap.adapters.aws.identity_provider import Provider
 from bootstrap.adapters.aws.session import Aws, KeyPair
@@ -29,6 +29,7 @@ from bootstrap.adapters.emulator import ACCOUNT, Emulator
 from bootstrap.adapters.terraform_folder import RootFolder
 from bootstrap.core.plan import in_words
 from bootstrap.core.stream import Change
+from tests.ports import some_port
 
 INFRA = Path(__file__).resolve().parents[2] / "infra"
 REGION = "eu-west-1"
@@ -92,7 +93,7 @@ class Root:
 def operator(tmp_path: Path) -> Iterator[Aws]:
     """The administrator of an empty emulator that enforces permissions."""
     emulator = Emulator(tmp_path / "local")
-    server = emulator.start(process.free_port(22500), dict(os.environ))
+    server = emulator.start(some_port(), dict(os.environ))
     try:
         anybody = Aws(REGION, server.url, key=KeyPair("anybody", "anything"))
         key = people.create_operator(anybody, "operator", "/bootstrap-local/")

@@ -44,4 +44,6 @@ def test_the_shells_own_aws_does_not_reach_terraform_on_the_local_target(name: s
 
 def test_without_a_mirror_the_provider_goes_into_one_cache_for_all(tmp_path: Path) -> None:
     assert "TF_PLUGIN_CACHE_DIR" not in terraform_environment(tmp_path, {}, mirror=tmp_path)
+    theirs = {"TF_PLUGIN_CACHE_DIR": "/home/ana/plugins"}
+    assert "TF_PLUGIN_CACHE_DIR" not in terraform_environment(tmp_path, theirs, mirror=tmp_path)
     assert terraform_environment(tmp_path, {}, mirror=None)["TF_PLUGIN_CACHE_DIR"] == str(tmp_path / "cache")
