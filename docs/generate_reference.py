@@ -699,7 +699,7 @@ _SAMPLES = (
         "export --json",
         {
             "bootstrap.commands.export.export": Exported(
-                _JOINED, Archived(Path("/home/ana/my-course-stag"), 12, 48_000, "0" * 64)
+                _JOINED, Archived("/home/ana/my-course-stag", 12, 48_000, "0" * 64)
             )
         },
         {
