@@ -284,8 +284,8 @@ class _Meter:
         return f"{far}, {size_text(self._moved / seconds)}/s"
 
 
-class _Stopped(Exception):
-    pass
+class _Stopped(BaseException):
+    """Not an Exception: in the middle of an upload botocore would take that for a broken connection, and try again."""
 
 
 def _copy(store: ArchiveStore, todo: dict[str, Source], fetch: Fetch, kept: dict[str, Entry], story: Story) -> None:
