@@ -681,7 +681,7 @@ _SAMPLES = (
         },
         {
             "right": "whether every file is there and unchanged",
-            "folder": "the archive",
+            "folder": "the archive: its folder, or its address in S3",
             "kind": "`archive` or `export`",
             "project": "the project",
             "env": "the environment",

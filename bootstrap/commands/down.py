@@ -35,8 +35,8 @@ Examples:
 @click.option(
     "--archive",
     type=options.ArchivePlace(),
-    metavar="DIR|s3://BUCKET/PREFIX",
-    help="First copy everything there, verified: files, MLflow's runs, the roster.",
+    metavar="PLACE",
+    help="First copy everything to a folder or to s3://BUCKET/PREFIX, verified: files, MLflow's runs, the roster.",
 )
 @click.option("--versions", is_flag=True, help="With --archive: older versions of files too.")
 @click.option("--keep-data", is_flag=True, help="Leave the bucket and every file in it; all else goes.")
@@ -71,7 +71,9 @@ def command(
     if (env is None) == (not every):
         raise UsageError("Name one environment, or all.", hint="Add --env stag, or --all.")
     if versions and archive is None:
-        raise UsageError("--versions says what an archive holds.", hint="Add --archive DIR.")
+        raise UsageError(
+            "--versions says what an archive holds.", hint="Add --archive with a folder or s3://BUCKET/PREFIX."
+        )
     project = options.project(config, verbose=verbose)
     envs = [env] if env is not None else [record.env for record in project.recorded()]
     name = env or project.spec.project

@@ -27,7 +27,7 @@ Examples:
   bootstrap restore-check ~/archives/stag --json
   bootstrap restore-check s3://my-archives/stag --profile teacher""",
 )
-@click.argument("place", metavar="DIR|s3://BUCKET/PREFIX", type=options.ArchivePlace())
+@click.argument("place", metavar="PLACE", type=options.ArchivePlace())
 @click.option("--profile", metavar="NAME", help="In S3: the AWS profile to read with; default: AWS_PROFILE.")
 @click.option(
     "--region",
@@ -41,8 +41,8 @@ Examples:
 def command(place: Path | S3Address, profile: str | None, region: str | None, as_json: bool, verbose: bool) -> None:
     """Read every file of an archive or an export and compare it with the manifest.json there.
 
-    A folder needs no project, no network and no AWS. In S3 every object is read as it is there, with your own AWS
-    profile. Exit code 1 if a file is missing, has changed, or does not belong there.
+    PLACE is a folder, and needs no project, no network and no AWS; or s3://BUCKET/PREFIX, where every object is read
+    as it is there, with your own AWS profile. Exit code 1 if a file is missing, has changed, or does not belong there.
     """
     options.set_up_logging(verbose)
     if profile is not None and not isinstance(place, S3Address):

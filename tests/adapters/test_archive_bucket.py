@@ -1,17 +1,20 @@
 """Archives below a prefix in S3: whole, taken up again, checked later, refused where they would not last.
 
-With moto in this process. It looks neither at who a bucket must belong to nor at any permission; where a test is about
-those, the answer of the one request is put in by hand, as S3 gives it. Nor does it tell a checksum of parts from one of
-the whole, which it makes of parts too.
+With moto in this process, but for the last part. It looks neither at who a bucket must belong to nor at permissions;
+where a test is about those, the answer to the one request is put in by hand, as S3 gives it. Nor does it tell a
+checksum of parts from one of the whole, which it makes of parts too.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
+import shlex
 import shutil
 import sqlite3
 import stat
+import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
@@ -23,8 +26,11 @@ import pytest
 from click.testing import CliRunner
 from moto import mock_aws
 
-from bootstrap.adapters.aws import archive_bucket, copying
+from bootstrap.adapters import process
+from bootstrap.adapters.aws import archive_bucket, copying, people
 from bootstrap.adapters.aws.session import Aws, KeyPair
+from bootstrap.adapters.emulator import Emulator
+from bootstrap.adapters.process import free_port
 from bootstrap.commands.restore_check import command as restore_check_command
 from bootstrap.core.manifest import Manifest, Source, parse_manifest
 from bootstrap.core.names import Names
@@ -41,6 +47,7 @@ from bootstrap.workflows.restore_check import Checked, restore_check
 from bootstrap.workflows.target import Place
 
 ACCOUNT = "123456789012"
+ANYBODY = KeyPair("AKIAIOSFODNN7EXAMPLE", "anything")
 SAFE = S3Address("school-archives", "2026/stag")
 
 
@@ -115,24 +122,28 @@ class Course:
         self.s3.meta.events.register_first(f"before-call.s3.{operation}", refuse)
 
 
-@pytest.fixture
-def course(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Course]:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-    names = Names("course", "stag", ACCOUNT)
-    folder = tmp_path / "project"
+def a_course(folder: Path, home: Path, aws: Aws) -> Course:
+    """Make the buckets of an environment and of an archive, in a project in `folder`."""
     folder.mkdir()
-    project = Project(folder, Spec.default(names.project), {}, home)
+    names = Names("course", "stag", ACCOUNT)
+    project = Project(folder, Spec.default(names.project), dict(os.environ), home)
     record = Record(
         *(names.project, "stag", "aws", "us-east-1", ACCOUNT, None, names.bucket, names.state_bucket),
         *(names.profile, names.dvc_url()),
     )
+    s3 = aws.client("s3")
+    for bucket in (names.bucket, names.state_bucket, SAFE.bucket):
+        s3.create_bucket(Bucket=bucket)
+    s3.put_bucket_versioning(Bucket=names.bucket, VersioningConfiguration={"Status": "Enabled"})
+    return Course(project, Place("aws", names, aws, None, custom_endpoint=False, emulated=False), record, Story())
+
+
+@pytest.fixture
+def course(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Course]:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", ANYBODY.id)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", ANYBODY.secret)
     with mock_aws():
-        aws = Aws("us-east-1", key=KeyPair("AKIAIOSFODNN7EXAMPLE", "secret"))
-        for bucket in (names.bucket, names.state_bucket, SAFE.bucket):
-            aws.client("s3").create_bucket(Bucket=bucket)
-        aws.client("s3").put_bucket_versioning(Bucket=names.bucket, VersioningConfiguration={"Status": "Enabled"})
-        yield Course(project, Place("aws", names, aws, None, custom_endpoint=False, emulated=False), record, Story())
+        yield a_course(tmp_path / "project", home, Aws("us-east-1", key=ANYBODY))
 
 
 # --- a whole archive ---
@@ -191,9 +202,15 @@ def test_nothing_of_it_stays_on_this_machine(course: Course) -> None:
 
 
 def test_s3_is_asked_to_compare_each_upload(course: Course) -> None:
-    """S3 refuses what does not have the SHA-256 that comes with it, and keeps it; moto keeps it too."""
+    """S3 refuses what does not have the SHA-256 that comes with it, and keeps it; moto keeps it too.
+
+    So each file comes out of the environment's bucket once, and none of them out of the archive's.
+    """
     course.put("dataset/a")
+    read: list[str] = []
+    course.s3.meta.events.register("before-call.s3.GetObject", lambda params, **_: read.append(params["url_path"]))
     course.make()
+    assert [path for path in read if path.endswith("/a")] == ["/dataset/a"]
     for one in course.manifest().files:
         head = course.s3.head_object(Bucket=SAFE.bucket, Key=SAFE.key(one.path), ChecksumMode="ENABLED")
         assert archive_bucket._as_s3_writes(bytes.fromhex(one.sha256)) == head["ChecksumSHA256"]
@@ -403,6 +420,21 @@ def test_what_is_gone_meanwhile_goes_from_the_archive_too(course: Course, monkey
     course.s3.delete_object(Bucket=course.record.bucket, Key="a")
     course.make()
     assert {path for path in course.files() if path.startswith("bucket/")} == {"bucket/b", "bucket/c", "bucket/d"}
+    assert course.check().right
+
+
+def test_what_lay_beside_and_is_no_more(course: Course, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A roster was put there; then it was interrupted, and the roster is gone."""
+    roster = course.project.folder / "members.csv"
+    roster.write_text("name\nana\n")
+    with monkeypatch.context() as patch:
+        patch.setattr(archive_bucket.ArchiveBucket, "_write_once", lambda *_: fail())
+        with pytest.raises(KeyboardInterrupt):
+            course.make()
+    assert "roster.csv" in course.files()
+    roster.unlink()
+    course.make()
+    assert "roster.csv" not in course.files()
     assert course.check().right
 
 
@@ -711,6 +743,65 @@ def test_a_bucket_whose_versions_stay(course: Course) -> None:
     course.put("a")
     course.make()
     assert course.check().right
+
+
+# --- over the wire, with a server that looks at permissions ---
+
+
+@pytest.fixture
+def served(tmp_path: Path, home: Path) -> Iterator[Course]:
+    """Make a course on a server of its own, as its operator."""
+    emulator = Emulator(tmp_path / "emulator")
+    server = emulator.start(free_port(25410), os.environ)
+    try:
+        operator = people.create_operator(Aws("us-east-1", server.url, key=ANYBODY), "operator", "/staff/")
+        emulator.enforce_permissions(server)
+        yield a_course(tmp_path / "project", home, Aws("us-east-1", server.url, key=operator))
+    finally:
+        emulator.stop()
+
+
+def test_what_the_readme_says_brings_it_home(served: Course, tmp_path: Path) -> None:
+    """The real `aws` fetches it, and the folder is an archive like any other."""
+    for key, body in FILES.items():
+        served.put(key, body)
+    served.make()
+    said = served.files()["README.txt"].decode()
+    (line,) = (line.strip() for line in said.splitlines() if "aws s3 cp" in line)
+    folder = tmp_path / "home again"
+    words = [str(folder) if word == "FOLDER" else word for word in shlex.split(line)]
+    environ = dict(os.environ) | served.place.aws.credentials_environment(os.environ)
+    environ["AWS_CONFIG_FILE"] = environ["AWS_SHARED_CREDENTIALS_FILE"] = os.devnull
+    done = process.run(process.Call(tuple(words), tmp_path, environ))
+    assert done.returncode == 0, done.stderr
+    assert restore_check(folder, Story()).right
+    assert (folder / "members/ana/notes/one.txt").read_bytes() == b"ana's"
+
+
+def test_a_large_object_is_never_in_memory(served: Course) -> None:
+    """100 MB pass through while Python's own allocations stay below a third of that."""
+    served.put("dataset/large", b"\0" * 100_000_000)
+    tracemalloc.start()
+    try:
+        served.make()
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert next(one for one in served.manifest().files if one.key == "dataset/large").size == 100_000_000
+    assert peak < 30_000_000
+
+
+def test_who_may_only_read_there(served: Course) -> None:
+    iam = served.place.aws.client("iam")
+    iam.create_user(UserName="reader")
+    read = {"Effect": "Allow", "Action": ["s3:Get*", "s3:List*", "s3:HeadBucket"], "Resource": "*"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [read]})
+    iam.put_user_policy(UserName="reader", PolicyName="read", PolicyDocument=policy)
+    key = people.mint_key(served.place.aws, "reader")
+    served.place = replace(served.place, aws=served.place.aws.with_key(key))
+    with pytest.raises(BootstrapError, match="A trial showed that an archive cannot go to s3://school-archives") as no:
+        served.open()
+    assert "s3:PutObject" in no.value.hint
 
 
 # --- restore-check ---

@@ -241,6 +241,10 @@ class ArchiveBucket(ArchivedObjects):
             self._journal.unlink(missing_ok=True)
         self._break_off()
         self._there.update({path: one.size for path, one in self._listed().items()})
+        for entry in self._written():
+            # It is made anew, or there is none of it this time, as of a roster that has gone since.
+            if entry.key is None and entry.path in self._there:
+                self.drop(entry.path)
         self._put_text(_BEGUN, origin.to_json() + "\n")
 
     def _break_off(self) -> None:
