@@ -596,6 +596,7 @@ _SAMPLES = (
             "removed": "ARN or name of all that is gone",
             "left": "ARN of what is there all the same; then the exit code is 4",
             "kept": "ARN of what stayed as you wished",
+            "archive": "the folder or address in S3 that everything was copied to first; null without `--archive`",
             "unfinished": "why what is on GitHub may still be there; else null",
             **{f"receipt.{key}": meaning for key, meaning in _RECEIPT.items()},
         },

@@ -164,6 +164,7 @@ def _as_dict(gone: Gone) -> dict[str, object]:
         "removed": [one.id for one in receipt.removed],
         "left": [thing.arn for thing in receipt.left],
         "kept": [thing.arn for thing in receipt.kept],
+        "archive": receipt.archive.folder if receipt.archive else None,
         "unfinished": gone.unfinished.message if gone.unfinished else None,
         "receipt": gone.kept.as_dict(),
     }
