@@ -596,6 +596,7 @@ _SAMPLES = (
             "removed": "ARN or name of all that is gone",
             "left": "ARN of what is there all the same; then the exit code is 4",
             "kept": "ARN of what stayed as you wished",
+            "archive": "the folder or address in S3 that everything was copied to first; null without `--archive`",
             "unfinished": "why what is on GitHub may still be there; else null",
             **{f"receipt.{key}": meaning for key, meaning in _RECEIPT.items()},
         },
@@ -681,7 +682,7 @@ _SAMPLES = (
         },
         {
             "right": "whether every file is there and unchanged",
-            "folder": "the archive",
+            "folder": "the archive: its folder, or its address in S3",
             "kind": "`archive` or `export`",
             "project": "the project",
             "env": "the environment",
@@ -699,7 +700,7 @@ _SAMPLES = (
         "export --json",
         {
             "bootstrap.commands.export.export": Exported(
-                _JOINED, Archived(Path("/home/ana/my-course-stag"), 12, 48_000, "0" * 64)
+                _JOINED, Archived("/home/ana/my-course-stag", 12, 48_000, "0" * 64)
             )
         },
         {

@@ -12,16 +12,26 @@ import shutil
 import stat
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bootstrap.adapters.files import PRIVATE_FILE, PRIVATE_FOLDER, check_writable, read_text, write_atomic
-from bootstrap.core.manifest import MANIFEST, Entry, Manifest, Origin, parse_entry, parse_manifest, parse_origin
+from bootstrap.adapters.files import PRIVATE_FILE, PRIVATE_FOLDER, check_writable, locked, read_text, write_atomic
+from bootstrap.core.manifest import (
+    MANIFEST,
+    UNFINISHED,
+    Entry,
+    Manifest,
+    Origin,
+    parse_entry,
+    parse_manifest,
+    parse_origin,
+    size_text,
+)
 from bootstrap.errors import BootstrapError, UsageError
 
-UNFINISHED = ".unfinished"
-
 _CHUNK = 1024 * 1024
+_LOCK_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -30,6 +40,22 @@ class ArchiveFolder:
 
     folder: Path
     _writing: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
+
+    @property
+    def noun(self) -> str:
+        """What somebody names to put it somewhere else."""
+        return "folder"
+
+    @property
+    def where(self) -> str:
+        """The folder, in a message."""
+        return str(self.folder)
+
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """Keep every other bootstrap of this user away from it. Raises BootstrapError if one is at work there."""
+        with locked(self.folder, timeout=_LOCK_SECONDS):
+            yield
 
     @property
     def _work(self) -> Path:
@@ -44,8 +70,11 @@ class ArchiveFolder:
         """The list of what is in it, there as soon as it is finished."""
         return self.folder / MANIFEST
 
-    def manifest(self) -> Manifest | None:
-        """Return the manifest; None if the folder is not finished. Raises BootstrapError if it is damaged."""
+    def manifest(self) -> tuple[Manifest, str] | None:
+        """Return the manifest and the SHA-256 of its file; None if the folder is not finished.
+
+        Raises BootstrapError if it is damaged.
+        """
         text = read_text(self.manifest_file) if self.folder.is_dir() else None
         if text is None:
             return None
@@ -54,7 +83,7 @@ class ArchiveFolder:
                 f"{self.manifest_file} is damaged, or was written by a newer version.",
                 hint="Update this tool; or bring that file back from a copy of the folder.",
             )
-        return found
+        return found, hashlib.sha256(text.encode()).hexdigest()
 
     @property
     def is_begun(self) -> bool:
@@ -101,25 +130,36 @@ class ArchiveFolder:
         """Return where a file is written until it is whole."""
         return self._work / hashlib.sha256(path.encode()).hexdigest()[:32]
 
-    def take_in(self, entry: Entry) -> None:
-        """Put the finished part of an entry in its place (0600). May be called from several threads."""
+    def take_in(self, entry: Entry, moved: Callable[[int], None]) -> None:
+        """Put the finished part of an entry in its place (0600). May be called from several threads.
+
+        `moved` is asked once, with no bytes, and may raise to stop.
+        """
+        moved(0)
         # Written down first: whatever lies in the folder is known, at whichever moment somebody is killed.
         # Not forced to the disk each time: the files themselves are read back before anybody relies on them.
         with self._writing, self._journal.open("a", encoding="utf-8") as journal:
             journal.write(entry.to_json() + "\n")
-        target = self.folder / entry.path
+        self._bring_in(entry.path)
+
+    def _bring_in(self, path: str) -> None:
+        target = self.folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
-        part = self.part(entry.path)
+        part = self.part(path)
         part.chmod(PRIVATE_FILE)
         part.replace(target)
 
     def put(self, path: str, text: str) -> Entry:
         """Write a text of ours and return its entry."""
         write_atomic(self.folder / path, text)
-        return self.entry(path)
+        return self._entry(path)
 
-    def entry(self, path: str) -> Entry:
-        """Return the entry of a file that is no object of the bucket."""
+    def put_part(self, path: str) -> Entry:
+        """Put the finished part of a file that is no object of the bucket in its place (0600); return its entry."""
+        self._bring_in(path)
+        return self._entry(path)
+
+    def _entry(self, path: str) -> Entry:
         return Entry(path, (self.folder / path).stat().st_size, self.digest(path))
 
     def digest(self, path: str, moved: Callable[[int], None] = lambda _: None) -> str:
@@ -141,6 +181,14 @@ class ArchiveFolder:
         except OSError:
             return False  # a disk that does not give it back has not kept it
 
+    def is_as_written(self, entry: Entry, moved: Callable[[int], None]) -> bool:
+        """As `is_sound`: that a disk holds what was written to it shows by reading alone."""
+        return self.is_sound(entry, moved)
+
+    def has(self, path: str) -> bool:
+        """Tell whether there is anything at a place."""
+        return (self.folder / path).exists()
+
     def drop(self, path: str) -> None:
         """Remove a file of ours, and the folders that are empty then."""
         target = self.folder / path
@@ -151,9 +199,21 @@ class ArchiveFolder:
                 return
             place.rmdir()
 
-    def free(self) -> int:
-        """Return how many bytes may still be written."""
-        return shutil.disk_usage(self.folder).free
+    def require_room(self, together: int, _at_once: int) -> None:
+        """Raise BootstrapError if the disk has no room for files of `together` bytes."""
+        free = shutil.disk_usage(self.folder).free
+        if together > free:
+            raise BootstrapError(
+                f"{self.folder} needs {size_text(together)} more, and the disk has {size_text(free)} left.",
+                hint="Make room, or name a folder on another disk.",
+            )
+
+    def unreadable(self, files: str, first: str) -> BootstrapError:
+        """Return the error for so many `files` that are not what was written to them."""
+        return BootstrapError(
+            f"{files} in {self.folder} cannot be read back as written, the first of them {first}.",
+            hint="The disk may be failing: name a folder on another one.",
+        )
 
     def finish(self, manifest: Manifest) -> str:
         """Write the manifest; return its SHA-256. From then on the folder is finished, and on the disk."""

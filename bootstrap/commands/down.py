@@ -10,6 +10,7 @@ import click
 from bootstrap import ui
 from bootstrap.commands import options
 from bootstrap.core.inventory import Thing
+from bootstrap.core.s3_address import S3Address
 from bootstrap.errors import BootstrapError, LeftBehind, Unfinished, UsageError
 from bootstrap.workflows.down import Gone, Request, down, require_unprotected
 from bootstrap.workflows.down_preview import Preview
@@ -24,6 +25,7 @@ from bootstrap.workflows.sweep import find
 Examples:
   bootstrap down --env stag
   bootstrap down --env stag --archive ~/course-2026
+  bootstrap down --env stag --archive s3://my-archives/course-2026
   bootstrap down --env stag --keep-data
   bootstrap down --all
   bootstrap down --env stag --confirm stag     in a script""",
@@ -32,9 +34,9 @@ Examples:
 @click.option("--all", "every", is_flag=True, help="Every environment of this project that is up here.")
 @click.option(
     "--archive",
-    type=click.Path(path_type=Path, file_okay=False),
-    metavar="DIR",
-    help="First copy everything there, verified: files, MLflow's runs, the roster.",
+    type=options.ArchivePlace(),
+    metavar="PLACE",
+    help="First copy everything to a folder or to s3://BUCKET/PREFIX, verified: files, MLflow's runs, the roster.",
 )
 @click.option("--versions", is_flag=True, help="With --archive: older versions of files too.")
 @click.option("--keep-data", is_flag=True, help="Leave the bucket and every file in it; all else goes.")
@@ -49,7 +51,7 @@ Examples:
 def command(
     env: str | None,
     every: bool,
-    archive: Path | None,
+    archive: Path | S3Address | None,
     versions: bool,
     keep_data: bool,
     unprotect: bool,
@@ -69,7 +71,9 @@ def command(
     if (env is None) == (not every):
         raise UsageError("Name one environment, or all.", hint="Add --env stag, or --all.")
     if versions and archive is None:
-        raise UsageError("--versions says what an archive holds.", hint="Add --archive DIR.")
+        raise UsageError(
+            "--versions says what an archive holds.", hint="Add --archive with a folder or s3://BUCKET/PREFIX."
+        )
     project = options.project(config, verbose=verbose)
     envs = [env] if env is not None else [record.env for record in project.recorded()]
     name = env or project.spec.project
@@ -103,7 +107,7 @@ def command(
     left: list[Thing] = []
     try:
         for request in requests:
-            ended.append(down(project, request, story, _confirm_for(request.env, sure=sure)))
+            ended.append(down(project, request, story, _confirm_for(request, sure=sure)))
             if not as_json:
                 _tell(ended[-1])
         if every:
@@ -120,11 +124,13 @@ def command(
         )
 
 
-def _confirm_for(env: str, *, sure: bool) -> Callable[[Preview], bool]:
+def _confirm_for(request: Request, *, sure: bool) -> Callable[[Preview], bool]:
     def confirm(preview: Preview) -> bool:
+        if request.archive is not None:
+            click.echo(f"First everything is copied to {request.archive}, and verified. Then goes:", err=True)
         ui.show_plan(preview.plan)
         click.echo(f"What it costs until now: {preview.cost.dollars} a month. {preview.cost.says}", err=True)
-        return ui.confirm_by_name("Remove all of this for good?", env, yes=sure)
+        return ui.confirm_by_name("Remove all of this for good?", request.env, yes=sure)
 
     return confirm
 
@@ -158,6 +164,7 @@ def _as_dict(gone: Gone) -> dict[str, object]:
         "removed": [one.id for one in receipt.removed],
         "left": [thing.arn for thing in receipt.left],
         "kept": [thing.arn for thing in receipt.kept],
+        "archive": receipt.archive.folder if receipt.archive else None,
         "unfinished": gone.unfinished.message if gone.unfinished else None,
         "receipt": gone.kept.as_dict(),
     }

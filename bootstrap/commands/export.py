@@ -43,9 +43,9 @@ def command(env: str | None, destination: Path | None, dataset: bool, as_json: b
     done = export(here, os.environ, home, env, destination, ui.TerminalStory(), dataset=dataset)
     copied, record = done.archived, done.record
     if as_json:
-        found = {"project": record.project, "env": record.env, "member": record.member, "folder": str(copied.folder)}
+        found = {"project": record.project, "env": record.env, "member": record.member, "folder": copied.where}
         counts = {"files": copied.files, "bytes": copied.bytes, "manifest_sha256": copied.manifest_sha256}
         options.print_json(found | counts)
         return
-    click.echo(f"{counted(copied.files, 'file')} ({size_text(copied.bytes)}) are in {copied.folder}, and verified.")
+    click.echo(f"{counted(copied.files, 'file')} ({size_text(copied.bytes)}) are in {copied.where}, and verified.")
     click.echo("README.txt there says how to use them without the bucket.")

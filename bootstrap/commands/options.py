@@ -11,12 +11,26 @@ from typing import Any, TypeVar
 
 import click
 
+from bootstrap.core.s3_address import S3Address, parse_s3_address
 from bootstrap.errors import UsageError
 from bootstrap.workflows.project import Project, open_project
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 ENV_HELP = "The environment, for instance devl, stag or prod."
+
+
+class ArchivePlace(click.ParamType["Path | S3Address"]):
+    """A folder on this machine, as a path, or an address in S3. Raises UsageError for one that cannot be used."""
+
+    name = "archive"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path | S3Address:
+        """Read what was typed."""
+        if isinstance(value, str) and (address := parse_s3_address(value)) is not None:
+            return address
+        folder = click.Path(path_type=Path, file_okay=False).convert(value, param, ctx)
+        return Path(folder)
 
 
 def config_option(command: F) -> F:

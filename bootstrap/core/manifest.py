@@ -18,6 +18,8 @@ Kind = Literal["archive", "export"]
 
 SCHEMA = 1
 MANIFEST = "manifest.json"
+# What lies here is about an archive that is not finished yet, and no part of it.
+UNFINISHED = ".unfinished"
 # Where objects go whose key is no good name for a file, each with a name of ours.
 ODD = "+names"
 

@@ -51,7 +51,10 @@ class Removed:
 
 @dataclass(frozen=True)
 class Archive:
-    """What was put aside before anything was deleted. `manifest_sha256` is that of the archive's list of files."""
+    """What was put aside before anything was deleted.
+
+    `folder` is where: a folder, or an address in S3. `manifest_sha256` is that of the archive's list of files.
+    """
 
     folder: str
     files: int

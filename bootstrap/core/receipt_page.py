@@ -167,7 +167,7 @@ def _archive(receipt: Receipt) -> Section:
     if (made := receipt.archive) is None:
         return Section("Archive", ("None was asked for.",))
     rows = (
-        ("Folder", made.folder),
+        ("In S3" if made.folder.startswith("s3://") else "Folder", made.folder),
         ("Manifest", f"SHA-256 {made.manifest_sha256}"),
     )
     words = f"{counted(made.files, 'file')}, {_size(made.bytes)}, put aside and compared before anything was deleted."

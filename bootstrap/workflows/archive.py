@@ -1,28 +1,30 @@
-"""The archive before the end: all of an environment in a folder on this machine, and proof that it is all of it."""
+"""The archive before the end: all of an environment in a folder or another bucket, and proof that it is all of it."""
 
 from __future__ import annotations
 
+import hashlib
 import json
-import re
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
 from bootstrap.adapters.archive_folder import ArchiveFolder
-from bootstrap.adapters.aws import buckets, copying
+from bootstrap.adapters.aws import archive_destination, buckets, copying
+from bootstrap.adapters.aws.archive_bucket import ArchiveBucket
 from bootstrap.adapters.files import read_text
 from bootstrap.core.manifest import Origin, Source
 from bootstrap.core.membership import Membership
+from bootstrap.core.names import Names
 from bootstrap.core.record import Record
-from bootstrap.errors import NotSupportedYet
+from bootstrap.core.s3_address import S3Address
+from bootstrap.errors import UsageError
 from bootstrap.workflows import local
+from bootstrap.workflows.archive_store import ArchiveStore
 from bootstrap.workflows.copy_out import Archived, Cargo, fill, require_elsewhere
 from bootstrap.workflows.project import Project
 from bootstrap.workflows.registry import open_registry
 from bootstrap.workflows.story import Story
 from bootstrap.workflows.target import Place
-
-# As a path begins that was meant as an address.
-_SCHEME = re.compile(r"[a-z][a-z0-9+.-]+:")
 
 _ABOUT = """\
 This folder is the {origin},
@@ -33,7 +35,7 @@ copied out of the bucket {bucket} and made {made}.
   members/NAME/    the files of one member, to be given to them
   members.json     who was in; roster.csv, if it is there, is the list that they were brought in with
   mlflow/          artifacts/ is what MLflow kept in the bucket; mlflow.db has its runs
-{more}
+{more}{fetched}
 Is everything still here, and unchanged?
 
   bootstrap restore-check FOLDER
@@ -46,6 +48,13 @@ A team's DVC remote, in a clone of the team's repository:
   dvc pull
 
 {mlflow}"""
+_FROM_S3 = """
+It was put into S3. For everything below, let it come into a folder on a machine first:
+
+  aws s3 cp --recursive {address} FOLDER
+
+Where it lies it can be checked too: bootstrap restore-check {address}
+"""
 _VERSIONS = """\
   versions/        older and deleted versions of files: versions/KEY/VERSION
 """
@@ -63,38 +72,76 @@ There is no mlflow.db: no MLflow server of this environment was on the machine t
 """
 
 
-def require_usable(project: Project, destination: Path) -> None:
+def require_usable(project: Project, record: Record, destination: Path | S3Address) -> None:
     """Find out what can be known to be wrong with a destination before anybody looks at the environment.
 
-    Raises UsageError, and NotSupportedYet for one that is no folder (`s3://…`).
+    Raises UsageError.
     """
-    if destination.parts and _SCHEME.fullmatch(destination.parts[0]):
-        raise NotSupportedYet(
-            f"An archive cannot be put into {destination.parts[0]}// yet.",
-            hint="Name a folder on this machine; `aws s3 sync` brings it to a bucket of yours afterwards.",
-        )
+    if isinstance(destination, S3Address):
+        if record.target == "local":
+            raise UsageError(
+                f"'{record.env}' is a rehearsal on this laptop, and its emulator goes with all its buckets: an archive "
+                f"in {destination} would go with it.",
+                hint="Name a folder: --archive DIR",
+            )
+        if _is_the_projects(project, record, destination.bucket):
+            raise UsageError(
+                f"The bucket {destination.bucket} goes with the project '{record.project}'.",
+                hint="Name a bucket that this tool did not make.",
+            )
+        return
     require_elsewhere(project, destination)
     ArchiveFolder(destination.resolve()).require_usable()
+
+
+def _is_the_projects(project: Project, record: Record, bucket: str) -> bool:
+    """Tell whether a bucket has a name that only an environment of this project gets."""
+    # A name that had to be cut short shows only when it is made again.
+    ours = {Names(record.project, env, record.account_id).bucket for env in project.spec.environments}
+    if bucket in {record.bucket, record.state_bucket, *ours}:
+        return True
+    return bucket.startswith(f"{record.project}--") and bucket.endswith(f"--{record.account_id}")
+
+
+def open_archive(
+    project: Project, record: Record, place: Place, destination: Path | S3Address, story: Story
+) -> ArchiveStore:
+    """Return what an archive is written to, when it is certain that it can be; leaves nothing there.
+
+    A bucket is looked at closely: it must be there, in the environment's account, not go with any environment, not be
+    public, and take, give and remove a small object of ours, all of it as the operator. Raises UsageError for what is
+    wrong with the destination, BootstrapError for what cannot be done there.
+    """
+    require_usable(project, record, destination)
+    if not isinstance(destination, S3Address):
+        return ArchiveFolder(destination.resolve())
+    bucket, owner = destination.bucket, place.names.account
+    aws = archive_destination.located(place.aws, bucket, owner)
+    archive_destination.require_lasting(aws, bucket)
+    archive_destination.require_private(aws, bucket, story.note)
+    digest = hashlib.sha256(str(destination).encode()).hexdigest()[:16]
+    store = ArchiveBucket(aws, destination, owner, work=project.env_folder(record.env) / "archive" / digest)
+    store.require_usable()
+    archive_destination.try_out(aws, destination, owner)
+    return store
 
 
 def make_archive(
     project: Project,
     record: Record,
     place: Place,
-    destination: Path,
+    store: ArchiveStore,
     versions: bool,
     story: Story,
     settle: Callable[[], None] = lambda: None,
 ) -> Archived:
-    """Copy all that an environment holds into `destination` and verify it; nothing is deleted.
+    """Copy all that an environment holds into `store` and verify it; nothing is deleted.
 
     `settle` is called when everything is there but the end: it ends all that may still be written.
     Goes on where an interrupted one stopped. A finished archive that has everything that is there now is read again,
     and taken for this one; so a `down` can be run again. Raises UsageError for a destination with something else in
-    it, NotSupportedYet for one that is no folder (`s3://…`), BootstrapError if anything cannot be copied or does not
-    verify.
+    it, BootstrapError if anything cannot be copied or does not verify.
     """
-    require_usable(project, destination)
     names, aws, bucket = place.names, place.aws, record.bucket
     database = local.mlflow_server(project, record.env).folder / "mlflow.db"
     has_database = database.is_file()
@@ -116,12 +163,14 @@ def make_archive(
         if (roster := read_text(project.folder / project.spec.roster)) is not None:
             found["roster.csv"] = roster
         more, mlflow = _VERSIONS if versions else "", _MLFLOW if has_database else _NO_MLFLOW
-        found["README.txt"] = _ABOUT.format(origin=origin, bucket=bucket, made=made, more=more, mlflow=mlflow)
+        fetched = _FROM_S3.format(address=shlex.quote(store.where)) if store.folder is None else ""
+        words = {"origin": origin, "bucket": bucket, "made": made, "more": more, "fetched": fetched, "mlflow": mlflow}
+        found["README.txt"] = _ABOUT.format(**words)
         return found
 
     origin = Origin("archive", record.project, record.env, names.account, bucket, versions=versions)
     cargo = Cargo(origin, listing, fetch, texts, database if has_database else None)
-    return fill(project, destination, cargo, story, settle)
+    return fill(project, store, cargo, story, settle)
 
 
 def _people(membership: Membership) -> str:

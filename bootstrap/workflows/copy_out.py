@@ -1,11 +1,12 @@
-"""Fills a folder with what is in a bucket, until both are the same and every file was read back from the disk.
+"""Fills a folder, or a prefix in S3, with what is in a bucket, until both are the same and every file was compared.
 
 An archive and a member's export are made this way.
 """
 
 from __future__ import annotations
 
-import hashlib
+import heapq
+import shlex
 import tempfile
 import threading
 import time
@@ -18,22 +19,21 @@ from typing import TypeVar
 
 from bootstrap.adapters.archive_folder import ArchiveFolder
 from bootstrap.adapters.aws.copying import Fetched
-from bootstrap.adapters.files import locked
 from bootstrap.adapters.git import Git
 from bootstrap.adapters.mlflow_archive import copy_database
 from bootstrap.core.counts import counted
 from bootstrap.core.manifest import Entry, Manifest, Origin, Source, place, size_text
 from bootstrap.errors import BootstrapError, UsageError
+from bootstrap.workflows.archive_store import ArchiveStore, Moved, Readable
 from bootstrap.workflows.project import Project
 from bootstrap.workflows.story import Step, Story
 
 T = TypeVar("T")
 R = TypeVar("R")
 
-Fetch = Callable[[Source, Path, Callable[[int], None]], "Fetched | None"]
+Fetch = Callable[[Source, Path, Moved], "Fetched | None"]
 
 _DATABASE = "mlflow/mlflow.db"
-_LOCK_SECONDS = 5.0
 _SIDE_BY_SIDE = 8
 # Somebody who writes all the time is not waited for.
 _ROUNDS = 5
@@ -44,9 +44,9 @@ _ROOM_BESIDE = 64 * 1024 * 1024
 
 @dataclass(frozen=True)
 class Archived:
-    """A finished folder: how many files and bytes are in it, and the SHA-256 of its manifest."""
+    """A finished archive: its folder or address, how many files and bytes are in it, the SHA-256 of its manifest."""
 
-    folder: Path
+    where: str
     files: int
     bytes: int
     manifest_sha256: str
@@ -54,7 +54,7 @@ class Archived:
 
 @dataclass(frozen=True)
 class Cargo:
-    """What goes into a folder: objects, texts of ours, and the database of MLflow if there is one.
+    """What goes into an archive: objects, texts of ours, and the database of MLflow if there is one.
 
     `texts` gets the moment it is made (ISO 8601, UTC) and returns path → text.
     """
@@ -77,35 +77,37 @@ def require_elsewhere(project: Project, destination: Path) -> None:
 
 
 def fill(
-    project: Project, destination: Path, cargo: Cargo, story: Story, settle: Callable[[], None] = lambda: None
+    project: Project, store: ArchiveStore, cargo: Cargo, story: Story, settle: Callable[[], None] = lambda: None
 ) -> Archived:
-    """Fill a folder and finish it. One that is finished already and lacks nothing is only read again.
+    """Fill an archive and finish it. One that is finished already and lacks nothing is only read again.
 
     `settle` is called once everything is copied and verified, and ends all that may still be written; what was
-    written until then is copied as well. Raises UsageError for a folder with something else in it, BootstrapError if
+    written until then is copied as well. Raises UsageError for a place with something else in it, BootstrapError if
     anything cannot be copied or does not verify.
     """
-    require_elsewhere(project, destination)
-    folder = destination.resolve()
-    store = ArchiveFolder(folder)
-    with locked(folder, timeout=_LOCK_SECONDS):
+    if store.folder is not None:
+        require_elsewhere(project, store.folder)
+    with store.at_work():
         if (finished := store.manifest()) is not None:
-            again = _read_again(store, finished, cargo, story)
+            again = _read_again(store, *finished, cargo, story)
             settle()
-            _require_no_news(store, finished, cargo)
+            _require_no_news(store, finished[0], cargo)
             return again
         store.begin(cargo.origin)
         beside = []
-        git = Git(folder, project.environ)
-        if git.top() is not None and not git.ignores(folder):
-            # Nobody means to commit other people's files.
-            beside.append(store.put(".gitignore", "*\n"))
+        if store.folder is not None:
+            git = Git(store.folder, project.environ)
+            if git.top() is not None and not git.ignores(store.folder):
+                # Nobody means to commit other people's files.
+                beside.append(store.put(".gitignore", "*\n"))
+        runs: list[Entry] = []
 
         def listing() -> list[Source]:
             # Before the list, so that whatever these runs have put into the bucket is in the list.
             if cargo.database is not None:
                 with story.step("Copying the runs of MLflow"):
-                    copy_database(cargo.database, folder / _DATABASE)
+                    copy_database(cargo.database, store.part(_DATABASE))
+                    runs[:] = [store.put_part(_DATABASE)]
             return cargo.listing()
 
         so_far = SoFar(store.arrived())
@@ -115,47 +117,47 @@ def fill(
         copied = copy_out(store, listing, cargo.fetch, story, so_far)
         made = datetime.now(timezone.utc).isoformat(timespec="seconds")
         beside += [store.put(path, text) for path, text in sorted(cargo.texts(made).items())]
-        if cargo.database is not None:
-            beside.append(store.entry(_DATABASE))
+        beside += runs
+        if broken := _read_back(store, beside, story):
+            raise store.unreadable(counted(len(broken), "file"), broken[0])
         manifest = Manifest(cargo.origin, made, (*copied.files, *beside), copied.folders)
-        return Archived(folder, len(manifest.files), manifest.size, store.finish(manifest))
+        return Archived(store.where, len(manifest.files), manifest.size, store.finish(manifest))
 
 
-def _read_again(store: ArchiveFolder, finished: Manifest, cargo: Cargo, story: Story) -> Archived:
-    """Return a folder that was finished by an earlier run, if it still holds all that is there now, and is sound."""
+def _read_again(store: ArchiveStore, finished: Manifest, digest: str, cargo: Cargo, story: Story) -> Archived:
+    """Return an archive that was finished by an earlier run, if it still holds all that is there now, and is sound."""
     elsewhere = _elsewhere(store)
     if finished.origin not in (cargo.origin, replace(cargo.origin, versions=True)):
-        raise UsageError(f"{store.folder} holds a finished {finished.origin}.", hint=elsewhere)
+        raise UsageError(f"{store.where} holds a finished {finished.origin}.", hint=elsewhere)
     _require_no_news(store, finished, cargo)
-    title = f"Reading the archive in {store.folder} again"
-    if broken := unsound(store, list(finished.files), story, title):
+    title = f"Reading the archive in {store.where} again"
+    if broken := unsound(store.is_sound, list(finished.files), story, title):
         raise BootstrapError(
-            f"{counted(len(broken), 'file')} in {store.folder} are not what they were, for instance {broken[0]}.",
+            f"{counted(len(broken), 'file')} in {store.where} are not what they were, for instance {broken[0]}.",
             hint=elsewhere,
         )
     store.tidy()
-    digest = hashlib.sha256(store.manifest_file.read_bytes()).hexdigest()
-    return Archived(store.folder, len(finished.files), finished.size, digest)
+    return Archived(store.where, len(finished.files), finished.size, digest)
 
 
-def _elsewhere(store: ArchiveFolder) -> str:
-    return f"Name another folder. To look at this one: bootstrap restore-check {store.folder}"
+def _elsewhere(store: Readable) -> str:
+    return f"Name another {store.noun}. To look at this one: bootstrap restore-check {shlex.quote(store.where)}"
 
 
-def _require_no_news(store: ArchiveFolder, finished: Manifest, cargo: Cargo) -> None:
+def _require_no_news(store: ArchiveStore, finished: Manifest, cargo: Cargo) -> None:
     news = _news(cargo.listing(), finished)
     if not news and cargo.database is not None and _has_new_runs(cargo.database, finished):
         news = ["the runs of MLflow"]
     if news:
         raise UsageError(
-            f"{store.folder} was finished on {finished.made}, and since then there is something new, "
+            f"{store.where} was finished on {finished.made}, and since then there is something new, "
             f"for instance {news[0]}.",
             hint=_elsewhere(store),
         )
 
 
 def _news(sources: list[Source], finished: Manifest) -> list[str]:
-    """Return the keys of the objects that were written after the folder was finished.
+    """Return the keys of the objects that were written after the archive was finished.
 
     One that is not in it, and older, is what was below: a `down` that was interrupted had taken away the newest
     versions, and so an older one can be read again.
@@ -183,7 +185,7 @@ def _has_new_runs(database: Path, finished: Manifest) -> bool:
 
 @dataclass(frozen=True)
 class Copied:
-    """What is in the folder now: an entry for each object, and the keys of empty folder objects, both in order."""
+    """What is in the archive now: an entry for each object, and the keys of empty folder objects, both in order."""
 
     files: tuple[Entry, ...]
     folders: tuple[str, ...]
@@ -191,14 +193,14 @@ class Copied:
 
 @dataclass
 class SoFar:
-    """What is in the folder by now, path → entry, and the paths of those that this run has read back."""
+    """What is in the archive by now, path → entry, and the paths of those that this run has compared."""
 
     kept: dict[str, Entry]
     sound: set[str] = field(default_factory=set)
 
 
 def copy_out(
-    store: ArchiveFolder,
+    store: ArchiveStore,
     listing: Callable[[], list[Source]],
     fetch: Fetch,
     story: Story,
@@ -206,7 +208,7 @@ def copy_out(
     *,
     to_rest: bool = True,
 ) -> Copied:
-    """Make the folder hold exactly what `listing` tells of, which is asked again until nothing has changed meanwhile.
+    """Make the archive hold exactly what `listing` tells of, which is asked again until nothing has changed meanwhile.
 
     Without `to_rest` once is enough. `so_far` is brought up to date; what is there already is not fetched again, if it
     is still the same object. Raises BootstrapError if there is no room, if a file does not read back as it was written,
@@ -235,28 +237,20 @@ def copy_out(
         if not (to_rest or broken):
             return Copied((), ())
     if broken:
-        raise BootstrapError(
-            f"{counted(len(broken), 'file')} in {store.folder} cannot be read back as written, the first of them "
-            f"{broken[0]}.",
-            hint="The disk may be failing: name a folder on another one.",
-        )
+        raise store.unreadable(counted(len(broken), "file"), broken[0])
     raise BootstrapError(
         f"The bucket changed each of the {_ROUNDS} times that it was copied, the last time {len(todo)} of its objects.",
         hint="Wait until nobody writes to it, then run the same command again; it goes on where it stopped.",
     )
 
 
-def _is_there(store: ArchiveFolder, entry: Entry | None, source: Source) -> bool:
+def _is_there(store: ArchiveStore, entry: Entry | None, source: Source) -> bool:
     return entry is not None and entry.is_of(source) and store.holds(entry)
 
 
-def _require_room(store: ArchiveFolder, todo: Iterable[Source]) -> None:
-    need, free = sum(one.size for one in todo) + _ROOM_BESIDE, store.free()
-    if need > free:
-        raise BootstrapError(
-            f"{store.folder} needs {size_text(need)} more, and the disk has {size_text(free)} left.",
-            hint="Make room, or name a folder on another disk.",
-        )
+def _require_room(store: ArchiveStore, todo: Iterable[Source]) -> None:
+    sizes = [one.size for one in todo]
+    store.require_room(sum(sizes) + _ROOM_BESIDE, sum(heapq.nlargest(_SIDE_BY_SIDE, sizes)) + _ROOM_BESIDE)
 
 
 class _Meter:
@@ -290,11 +284,11 @@ class _Meter:
         return f"{far}, {size_text(self._moved / seconds)}/s"
 
 
-class _Stopped(Exception):
-    pass
+class _Stopped(BaseException):
+    """Not an Exception: in the middle of an upload botocore would take that for a broken connection, and try again."""
 
 
-def _copy(store: ArchiveFolder, todo: dict[str, Source], fetch: Fetch, kept: dict[str, Entry], story: Story) -> None:
+def _copy(store: ArchiveStore, todo: dict[str, Source], fetch: Fetch, kept: dict[str, Entry], story: Story) -> None:
     size = sum(one.size for one in todo.values())
     with story.step(f"Copying {counted(len(todo), 'file')} ({size_text(size)})") as step:
         meter = _Meter(step, len(todo), size)
@@ -305,7 +299,7 @@ def _copy(store: ArchiveFolder, todo: dict[str, Source], fetch: Fetch, kept: dic
             if got is None:
                 return None
             entry = Entry(path, source.size, got.sha256, source.key, got.version_id, source.etag, source.modified)
-            store.take_in(entry)
+            store.take_in(entry, meter.moved)
             meter.file()
             return entry
 
@@ -316,19 +310,21 @@ def _copy(store: ArchiveFolder, todo: dict[str, Source], fetch: Fetch, kept: dic
         _each(work, todo.items(), done, meter.stop)
 
 
-def _read_back(store: ArchiveFolder, entries: list[Entry], story: Story) -> list[str]:
-    """Return the paths of the files that do not hold on the disk what was written to them."""
-    return unsound(store, entries, story, f"Reading {counted(len(entries), 'file')} back from the disk")
+def _read_back(store: ArchiveStore, entries: list[Entry], story: Story) -> list[str]:
+    """Return the paths of the files that are not what was written to them."""
+    files = counted(len(entries), "file")
+    title = f"Reading {files} back from the disk" if store.folder else f"Comparing {files} with {store.where}"
+    return unsound(store.is_as_written, entries, story, title)
 
 
-def unsound(store: ArchiveFolder, entries: list[Entry], story: Story, title: str) -> list[str]:
-    """Read files, several at a time; return the paths of those that are not what their entries say, in order."""
+def unsound(check: Callable[[Entry, Moved], bool], entries: list[Entry], story: Story, title: str) -> list[str]:
+    """Check files, several at a time; return the paths of those that are not what their entries say, in order."""
     found: list[str] = []
     with story.step(title) as step:
         meter = _Meter(step, len(entries), sum(entry.size for entry in entries))
 
         def work(entry: Entry) -> tuple[Entry, bool]:
-            right = store.is_sound(entry, meter.moved)
+            right = check(entry, meter.moved)
             meter.file()
             return entry, right
 

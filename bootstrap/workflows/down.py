@@ -18,10 +18,12 @@ from bootstrap.core.membership import Membership
 from bootstrap.core.prices import Estimate, monthly_storage, on_this_laptop
 from bootstrap.core.receipt import Archive, Receipt, Unfinished, receipt_id
 from bootstrap.core.record import Record
+from bootstrap.core.s3_address import S3Address
 from bootstrap.errors import AwsFailed, BootstrapError, Declined, GitHubFailed
 from bootstrap.workflows import handover, local, provision, receipts
 from bootstrap.workflows import laptop as laptops
-from bootstrap.workflows.archive import make_archive, require_usable
+from bootstrap.workflows.archive import make_archive, open_archive, require_usable
+from bootstrap.workflows.archive_store import ArchiveStore
 from bootstrap.workflows.down_ledger import Ledger, now, open_ledger
 from bootstrap.workflows.down_preview import (
     STORAGE,
@@ -55,7 +57,7 @@ _SIDE_BY_SIDE = 8
 
 @dataclass(frozen=True)
 class Request:
-    """What was asked for. `profile` is the operator's AWS profile; `archive` a folder for copies, with `versions` of
+    """What was asked for. `profile` is the operator's AWS profile; `archive` where copies go, with `versions` of
     all versions. `unprotect`: the environment goes even if it is protected. `keep_data`: its bucket stays. `elsewhere`:
     somebody has named it, so it may be one that this folder knows nothing of.
     """
@@ -64,7 +66,7 @@ class Request:
     profile: str | None = None
     unprotect: bool = False
     keep_data: bool = False
-    archive: Path | None = None
+    archive: Path | S3Address | None = None
     versions: bool = False
     elsewhere: bool = False
 
@@ -88,13 +90,17 @@ class Gone:
 
 @dataclass(frozen=True)
 class _Work:
-    """One `down` under way. `place` and `provisioner` are None where the emulator is gone with all it held."""
+    """One `down` under way. `place` and `provisioner` are None where the emulator is gone with all it held.
+
+    `store` is what the archive goes to, if there is to be one and a place to archive.
+    """
 
     project: Project
     request: Request
     record: Record
     place: Place | None
     provisioner: Provisioner | None
+    store: ArchiveStore | None
     going: Going
     side: Side
     story: Story
@@ -115,7 +121,7 @@ def down(project: Project, request: Request, story: Story, confirm: Confirm) -> 
     require_unprotected(project, request)
     receipts.check_ready()
     if request.archive is not None:
-        require_usable(project, request.archive)
+        require_usable(project, record, request.archive)
     project.make_work()
     jobs = Jobs()
     with (
@@ -131,6 +137,9 @@ def down(project: Project, request: Request, story: Story, confirm: Confirm) -> 
         laptop = laptops.look_around(project)
         place = reach(project, record, request.profile, story)
         _refuse_locked_out(project, record, place)
+        store = None
+        if place is not None and request.archive is not None:
+            store = open_archive(project, record, place, request.archive, story)
         hub = begin_to_look_at_github(project, record, side)
         provisioner = None
         if place is not None:
@@ -154,7 +163,7 @@ def down(project: Project, request: Request, story: Story, confirm: Confirm) -> 
             project.tidy(env)
             raise
         ledger = open_ledger(project.env_folder(env))
-        work = _Work(project, request, record, place, provisioner, going, side, story, chronicle, ledger)
+        work = _Work(project, request, record, place, provisioner, store, going, side, story, chronicle, ledger)
         gone = _take_away(work, laptop)
         if _is_over(gone, going):
             _forget(project, env)
@@ -239,7 +248,7 @@ def _put_aside(work: _Work) -> None:
     if request.archive is None:
         settle()
         return
-    if work.place is None:
+    if work.place is None or work.store is None:
         if "archive" in work.ledger.facts:
             settle()
             return
@@ -247,8 +256,8 @@ def _put_aside(work: _Work) -> None:
             "There is nothing to archive: the emulator is gone with all it held. Nothing was removed.",
             hint=f"Without --archive: bootstrap down --env {request.env}",
         )
-    made = make_archive(work.project, work.record, work.place, request.archive, request.versions, work.story, settle)
-    work.ledger.learn(archive=asdict(Archive(str(made.folder), made.files, made.bytes, made.manifest_sha256)))
+    made = make_archive(work.project, work.record, work.place, work.store, request.versions, work.story, settle)
+    work.ledger.learn(archive=asdict(Archive(made.where, made.files, made.bytes, made.manifest_sha256)))
 
 
 def _settle(work: _Work) -> None:

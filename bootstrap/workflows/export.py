@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bootstrap.adapters import servers
+from bootstrap.adapters.archive_folder import ArchiveFolder
 from bootstrap.adapters.aws import copying
 from bootstrap.adapters.aws.session import Aws, error_code, is_denied
 from bootstrap.core.invite import ASK_FOR_A_NEW_ONE
@@ -86,9 +87,10 @@ def export(
         return {"README.txt": about}
 
     origin = Origin("export", record.project, record.env, record.account_id, record.bucket, member)
+    cargo = Cargo(origin, listing, fetch, texts)
     target = destination if destination is not None else start / f"export-{record.env}"
     try:
-        return Exported(record, fill(folder, target, Cargo(origin, listing, fetch, texts), story))
+        return Exported(record, fill(folder, ArchiveFolder(target.resolve()), cargo, story))
     except AwsFailed as error:
         if isinstance(error.__cause__, Exception) and is_denied(error.__cause__):
             hint = f"Your access may have ended, or your role or team may have changed. {ASK_FOR_A_NEW_ONE}"

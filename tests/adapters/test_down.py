@@ -17,11 +17,13 @@ import pytest
 from moto import mock_aws
 
 from bootstrap.adapters.aws import people
+from bootstrap.adapters.aws.archive_bucket import ArchiveBucket
 from bootstrap.adapters.aws.session import Aws
 from bootstrap.core.inventory import EVERYWHERE, Blind, Place, Scan
 from bootstrap.core.names import Names
 from bootstrap.core.record import Record
-from bootstrap.errors import BootstrapError, Declined
+from bootstrap.core.s3_address import S3Address
+from bootstrap.errors import BootstrapError, Declined, UsageError
 from bootstrap.workflows import down as downs
 from bootstrap.workflows import down_preview, provision
 from bootstrap.workflows.down import Gone, Request, down
@@ -170,6 +172,52 @@ def test_a_no_changes_nothing(school: School) -> None:
     assert school.project.record("stag") == before
     assert school.users() == ["demo.stag.ci"]
     assert not (school.project.env_folder("stag") / "removed.jsonl").exists()
+
+
+def test_an_archive_in_s3_stays_and_stands_in_the_receipt(school: School) -> None:
+    school.up()
+    s3, at = school.aws.client("s3"), S3Address("school-archives", "2026")
+    s3.create_bucket(Bucket=at.bucket)
+    gone = school.down(archive=at)
+    receipt = gone.kept.receipt
+    assert receipt.is_clean
+    assert receipt.archive is not None
+    assert receipt.archive.folder == "s3://school-archives/2026"
+    assert "s3://school-archives/2026" in gone.kept.stored.page.read_text(encoding="utf-8")
+    assert school.buckets() == {at.bucket}
+    assert s3.get_object(Bucket=at.bucket, Key="2026/bucket/dataset/a.txt")["Body"].read() == b"dataset/a.txt"
+    assert not school.project.work.exists()
+
+
+def test_a_destination_that_is_refused_is_refused_before_the_question(school: School) -> None:
+    school.up()
+    tags = [{"Key": "bootstrap:project", "Value": "demo"}]
+    s3 = school.aws.client("s3")
+    s3.create_bucket(Bucket="school-archives")
+    s3.put_bucket_tagging(Bucket="school-archives", Tagging={"TagSet": tags})
+    before = school.project.record("stag")
+    with pytest.raises(UsageError, match="carries the tag bootstrap:project = demo"):
+        school.down(archive=S3Address("school-archives", "2026"), confirm=lambda _: pytest.fail("it asked"))
+    assert (school.users(), school.project.record("stag")) == (["demo.stag.ci"], before)
+    assert "Contents" not in s3.list_objects_v2(Bucket="school-archives")
+
+
+def test_nothing_is_deleted_if_the_archive_in_s3_does_not_verify(
+    school: School, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = school.up()
+    at = S3Address("school-archives", "2026")
+    school.aws.client("s3").create_bucket(Bucket=at.bucket)
+    with monkeypatch.context() as patch:
+        patch.setattr(ArchiveBucket, "is_as_written", lambda *_: False)
+        with pytest.raises(BootstrapError, match="cannot be read back as written"):
+            school.down(archive=at)
+    assert school.buckets() == {school.names().bucket, at.bucket}
+    keys = school.aws.client("iam").list_access_keys(UserName="demo.stag.ci")["AccessKeyMetadata"]
+    assert [one["AccessKeyId"] for one in keys] == [key]
+    # And the same command goes on.
+    assert school.down(archive=at).kept.receipt.is_clean
+    assert school.buckets() == {at.bucket}
 
 
 def test_a_bucket_that_is_kept_is_nobody_elses_leftover(school: School) -> None:

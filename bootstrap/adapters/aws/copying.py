@@ -1,11 +1,11 @@
-"""Objects on their way out of S3: listed, and streamed into files without ever being in memory as a whole."""
+"""Objects on their way out of S3: listed, and streamed without ever being in memory as a whole."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 from collections.abc import Callable, Sequence
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
 from datetime import timezone
 from pathlib import Path
@@ -67,38 +67,19 @@ def fetch(aws: Aws, bucket: str, source: Source, target: Path, moved: Callable[[
     against its MD5; then it is on the disk, not only on its way there. `moved` gets the bytes of each chunk, and may
     raise to stop. Where a connection breaks it goes on from there. Raises AwsFailed.
     """
-    from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadError, ResponseStreamingError
-
     sha256, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
-    done = tries = 0
-    answer: dict[str, Any] | None = None
-    with target.open("wb") as file, explained(f"read s3://{bucket}/{source.key} (s3:GetObject)"):
-        while True:
-            try:
-                answer = aws.client("s3").get_object(**_request(bucket, source, done))
-                # Its own `with` would hand out what lies below, and with that none of the checks on what arrives.
-                with closing(answer["Body"]) as body:
-                    while chunk := body.read(_CHUNK):
-                        file.write(chunk)
-                        sha256.update(chunk)
-                        md5.update(chunk)
-                        done += len(chunk)
-                        moved(len(chunk))
-                break
-            except ClientError as error:
-                if error_code(error) in _OTHER:
-                    return None
-                raise
-            except (HTTPClientError, IncompleteReadError, ResponseStreamingError):
-                tries += 1
-                if tries == _TRIES:
-                    raise
-                # A file of no bytes is not there before S3 has said so.
-                if answer is not None and done >= source.size:
-                    break
+    with target.open("wb") as file, _explained(bucket, source):
+
+        def take(chunk: bytes) -> None:
+            file.write(chunk)
+            sha256.update(chunk)
+            md5.update(chunk)
+            moved(len(chunk))
+
+        answer = _stream(aws, bucket, source, take)
         file.flush()
         os.fsync(file.fileno())
-    if answer is None or done != source.size:
+    if answer is None:
         return None
     if _is_md5(answer) and source.etag.strip('"') != md5.hexdigest():
         raise AwsFailed(
@@ -107,6 +88,60 @@ def fetch(aws: Aws, bucket: str, source: Source, target: Path, moved: Callable[[
         )
     version = answer.get("VersionId")
     return Fetched(sha256.hexdigest(), str(version) if version else source.version_id)
+
+
+def digest(aws: Aws, bucket: str, source: Source, moved: Callable[[int], None]) -> str | None:
+    """Read an object and return its SHA-256 in hexadecimal; `moved`, connections that break and errors as in `fetch`.
+
+    None if by now it is gone or another one, or is not what the checksum says that S3 keeps of it.
+    """
+    from botocore.exceptions import FlexibleChecksumError
+
+    sha256 = hashlib.sha256()
+
+    def take(chunk: bytes) -> None:
+        sha256.update(chunk)
+        moved(len(chunk))
+
+    with _explained(bucket, source):
+        try:
+            answer = _stream(aws, bucket, source, take)
+        except FlexibleChecksumError:
+            return None
+    return sha256.hexdigest() if answer is not None else None
+
+
+def _explained(bucket: str, source: Source) -> AbstractContextManager[None]:
+    return explained(f"read s3://{bucket}/{source.key} (s3:GetObject)")
+
+
+def _stream(aws: Aws, bucket: str, source: Source, take: Callable[[bytes], None]) -> dict[str, Any] | None:
+    """Give an object to `take` chunk by chunk; return what S3 says of it, None if it is gone or another one."""
+    from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadError, ResponseStreamingError
+
+    done = tries = 0
+    answer: dict[str, Any] | None = None
+    while True:
+        try:
+            answer = aws.client("s3").get_object(**_request(bucket, source, done))
+            # Its own `with` would hand out what lies below, and with that none of the checks on what arrives.
+            with closing(answer["Body"]) as body:
+                while chunk := body.read(_CHUNK):
+                    take(chunk)
+                    done += len(chunk)
+            break
+        except ClientError as error:
+            if error_code(error) in _OTHER:
+                return None
+            raise
+        except (HTTPClientError, IncompleteReadError, ResponseStreamingError):
+            tries += 1
+            if tries == _TRIES:
+                raise
+            # A file of no bytes is not there before S3 has said so.
+            if answer is not None and done >= source.size:
+                break
+    return answer if done == source.size else None
 
 
 def _request(bucket: str, source: Source, done: int) -> dict[str, str]:
