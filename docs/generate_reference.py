@@ -34,7 +34,7 @@ from bootstrap.core.invite import Invite
 from bootstrap.core.manifest import Manifest, Origin
 from bootstrap.core.membership import Difference, Member
 from bootstrap.core.plan import Plan, Step
-from bootstrap.core.prices import on_this_laptop
+from bootstrap.core.prices import monthly_storage, on_this_laptop
 from bootstrap.core.receipt import Receipt, Removed, Verdict
 from bootstrap.core.record import Record
 from bootstrap.core.scaffold import Write
@@ -50,6 +50,7 @@ from bootstrap.workflows.export import Exported
 from bootstrap.workflows.github_desk import Row, Told
 from bootstrap.workflows.history import Told as ToldHistory
 from bootstrap.workflows.join import Joined
+from bootstrap.workflows.kept import KeptBucket
 from bootstrap.workflows.leave import Left
 from bootstrap.workflows.local_servers import ServerStatus
 from bootstrap.workflows.members import MemberStatus
@@ -523,6 +524,14 @@ _SAMPLES = (
                     mlflow_healthy=True,
                     expires="2026-12-31",
                     expired=False,
+                    kept=(
+                        KeptBucket(
+                            *("stag", _RECORD.bucket, "aws", _RECORD.account_id, "us-east-1", "2026-11-20T17:32:52Z"),
+                            *(812, 1200, 5 * 2**30, monthly_storage(5 * 2**30, "us-east-1")),
+                            receipt="my-course--stag--20261120T173252Z",
+                            command="bootstrap sweep --env stag --delete",
+                        ),
+                    ),
                 )
             ]
         },
@@ -540,6 +549,19 @@ _SAMPLES = (
             "environments[].expired": "whether that day is past; null without one",
             "environments[].drift": "with `--drift`: a list of what differs, in words; else null",
             "environments[].why": "why the state is not `up`, where that is known; else null",
+            "environments[].kept[].env": "the environment of a bucket that `down --keep-data` left",
+            "environments[].kept[].bucket": "its name",
+            "environments[].kept[].target": "`local` or `aws`",
+            "environments[].kept[].account_id": "the AWS account it is in",
+            "environments[].kept[].region": "and the region",
+            "environments[].kept[].since": "when that `down` ended, in UTC",
+            "environments[].kept[].objects": "how many objects were in it then; null if nobody could count them",
+            "environments[].kept[].versions": "how many versions of them",
+            "environments[].kept[].bytes": "how many bytes, every version counted",
+            "environments[].kept[].cost.usd": "what that costs a month, in US dollars; null if not known",
+            "environments[].kept[].cost.says": "what is in that number",
+            "environments[].kept[].receipt": "the receipt that says so",
+            "environments[].kept[].command": "what removes the bucket with all in it",
         },
     ),
     Sample(

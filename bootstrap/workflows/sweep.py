@@ -23,7 +23,7 @@ from bootstrap.core.names import STATE, Names, environment_problem
 from bootstrap.core.record import Record, Target
 from bootstrap.core.spec import region_problem
 from bootstrap.errors import AwsFailed, BootstrapError, Declined, UsageError
-from bootstrap.workflows import local
+from bootstrap.workflows import kept, local
 from bootstrap.workflows.guard import Run, guarded
 from bootstrap.workflows.project import WORK, Project
 from bootstrap.workflows.story import Step, Story
@@ -113,6 +113,7 @@ def sweep(
     shown = _look(ground, story)
     wanted = {_identity(thing) for thing in shown.things if thing.removable}
     if not wanted:
+        _forget_gone(ground)
         return Swept((), shown)
     if not confirm(shown):
         raise Declined("Nothing was removed.")
@@ -133,10 +134,16 @@ def sweep(
             _refuse_running(aws, ground, runs, story)
         problems = _remove(aws, ground, todo, story)
         left = _look(ground, story)
+        _forget_gone(ground)
     there = {_identity(thing) for thing in left.things}
     unseen = {blind.place.kind for blind in left.blind}
     gone = tuple(thing for thing in todo if _identity(thing) not in there and thing.kind not in unseen)
     return Swept(gone, left, tuple(problems))
+
+
+def _forget_gone(ground: _Ground) -> None:
+    if ground.aws is not None:
+        kept.forget_gone(ground.project, ground.aws, ground.account)
 
 
 def _tidy(project: Project, env: str) -> None:
