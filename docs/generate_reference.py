@@ -108,6 +108,8 @@ _VARIABLES = {
         "`BOOTSTRAP_TF_MIRROR`": "a folder with the unpacked AWS provider, for rooms without internet "
         "(see [troubleshooting](troubleshooting.md#no-internet-in-the-classroom))",
         f"`{CODE_VARIABLE}`": "the code of an invite, for `join` in a script; `--code` wins over it",
+        "`BOOTSTRAP_SERVER_OF`, `BOOTSTRAP_SERVER`": "not of your shell: the mark of the local target's servers, by "
+        "which they are found if `.bootstrap/` was deleted while they ran",
         "`_BOOTSTRAP_COMPLETE`": "set by the completion script of your shell, and by nobody else",
     },
     "Of the AWS tools, read as they read them": {
@@ -265,10 +267,10 @@ _OUTPUT = {
 }
 _SERVERS = {
     "servers[].name": "what it is",
-    "servers[].state": "`running`, `starting` or `stopped`",
-    "servers[].url": "its address; null when stopped",
+    "servers[].state": "`running`, `starting`, `stopped`, or `lost`: it runs, but its record is gone",
+    "servers[].url": "its address; null when stopped or lost",
     "servers[].pid": "number of its process; null when stopped",
-    "servers[].log": "the file with what it says",
+    "servers[].log": "the file with what it says; `-` when lost",
 }
 
 
@@ -678,7 +680,7 @@ _SAMPLES = (
             "things[].arn": "its ARN; a path for what is on this laptop",
             "things[].what": "in words",
             "things[].region": "where it is; `global` for IAM and the list of buckets",
-            "things[].mark": "how it is known to be ours: `tag`, `path` or `name`",
+            "things[].mark": "how it is known to be ours: `tag`, `path`, `name`, or `mark` in a server's environment",
             "things[].env": "whose it is; null for what belongs to the whole project",
             "things[].command": "what removes it",
             "things[].removable": "whether `--delete` removes it",

@@ -316,7 +316,28 @@ def _servers_left(ground: _Ground, aws: Aws | None, in_aws: Sequence[Thing]) -> 
         found.append(
             Thing(EMULATOR, f"{WORK}/local", what, LAPTOP, "name", None, command, removable=not strangers),
         )
-    return found
+    return [*found, *_lost_servers(ground)]
+
+
+def _lost_servers(ground: _Ground) -> list[Thing]:
+    """Return what runs for this folder with its record lost: nobody can reach what it holds any more."""
+    return [
+        Thing(
+            EMULATOR if one.env is None else MLFLOW,
+            _process(one),
+            f"{one.what}, whose record was lost",
+            LAPTOP,
+            "mark",
+            one.env,
+            "bootstrap sweep --local --delete",
+        )
+        for one in local.lost_servers(ground.project)
+        if ground.env in (None, one.env)
+    ]
+
+
+def _process(one: local.LostServer) -> str:
+    return f"process {one.process.pid}"
 
 
 def _has_unreadable_record(project: Project, recorded: Iterable[str]) -> bool:
@@ -356,8 +377,11 @@ def _refuse_running(aws: Aws, ground: _Ground, runs: dict[str, Run], story: Stor
 def _remove(aws: Aws | None, ground: _Ground, todo: Sequence[Thing], story: Story) -> list[str]:
     """Take things away, access first; returns in words what would not go."""
     problems = remove_in_aws(aws, todo, story) if aws is not None else []
+    lost = {_process(one): one for one in local.lost_servers(ground.project)} if ground.target == "local" else {}
     for thing in todo:
-        if thing.kind == MLFLOW and thing.env:
+        if thing.mark == "mark":
+            local.stop_lost(ground.project, [one for arn, one in lost.items() if arn == thing.arn])
+        elif thing.kind == MLFLOW and thing.env:
             local.stop_mlflow(ground.project, thing.env)
             shutil.rmtree(ground.project.env_folder(thing.env) / "mlflow", ignore_errors=True)
         elif thing.kind == EMULATOR:

@@ -126,6 +126,8 @@ def up(project: Project, request: Request, story: Story, confirm: Confirm, *, su
         Side(jobs, story) as side,
     ):
         forget_ledger(project.env_folder(request.env))
+        if request.target == "local":
+            local.meet_lost(project, story, sure=sure)
         side.start(warm_up)
         looking = begin_to_look(project, request.env, request.target, side)
         laptop = _look_again(project)
@@ -170,6 +172,8 @@ def up(project: Project, request: Request, story: Story, confirm: Confirm, *, su
                 confirm(prepared.plan)
             else:
                 _ask(project, prepared, confirm, made_state=made_state)
+                if request.target == "local":
+                    local.meet_lost(project, story, sure=True)
             chronicle.acts(target=request.target, changes=prepared.plan.summary())
             outcome = _carry_out(project, provisioner, prepared, side, story)
         if prepared.site is None:
