@@ -585,6 +585,8 @@ _SAMPLES = (
             "history[].result": "`done`, `failed: …`, `unfinished: …`, `interrupted` or `killed`",
             "history[].seconds": "how long it took; null if it was killed",
             "history[].version": "of this tool",
+            "gone": "null; after a `down`, and with no line there: `when` it was taken down (UTC), the id of its "
+            "`receipt`, and how many `lines` of history are in that",
         },
     ),
     Sample(
