@@ -25,9 +25,11 @@ from bootstrap.core.spec import region_problem
 from bootstrap.errors import AwsFailed, BootstrapError, Declined, UsageError
 from bootstrap.workflows import kept, local
 from bootstrap.workflows.guard import Run, guarded
+from bootstrap.workflows.history import Chronicle, chronicled
 from bootstrap.workflows.project import WORK, Project
 from bootstrap.workflows.story import Step, Story
-from bootstrap.workflows.target import open_place
+from bootstrap.workflows.target import Place as Where
+from bootstrap.workflows.target import at_emulator, open_place
 
 # Where the things are that this laptop holds for the local target.
 LAPTOP = "this laptop"
@@ -51,25 +53,30 @@ class Swept:
 
 @dataclass(frozen=True)
 class _Ground:
-    """Where a sweep looks. `aws` is None on the local target; its emulator may come and go while we look."""
+    """Where a sweep looks. `place` is None on the local target; its emulator may come and go while we look."""
 
     project: Project
     env: str | None
     target: Target
     account: str
-    aws: Aws | None
+    place: Where | None
     regions: tuple[str, ...]
 
     @property
     def state_bucket(self) -> str:
         return Names(self.project.spec.project, STATE, self.account).state_bucket
 
+    def at(self, env: str) -> Where | None:
+        """Return where an environment would be; None if that is an emulator which does not run."""
+        if self.place is not None:
+            return replace(self.place, names=Names(self.project.spec.project, env, self.account))
+        emulator = local.running_emulator(self.project)
+        return at_emulator(self.project, env, emulator) if emulator else None
+
     def reach(self) -> Aws | None:
         """Return who acts there; None if that is an emulator which does not run."""
-        if self.target == "aws":
-            return self.aws
-        emulator = local.running_emulator(self.project)
-        return emulator.aws(self.project.spec.region) if emulator else None
+        place = self.at(self.env or STATE)
+        return place.aws if place else None
 
     def up(self) -> set[str]:
         """Return the environments that this folder has up there: their things are no leftovers."""
@@ -132,18 +139,54 @@ def sweep(
         aws = ground.reach()
         if aws is not None:
             _refuse_running(aws, ground, runs, story)
+        chronicles = _begin_chronicles(ground, todo, story, stack)
+        envs_of_things = sorted({thing.env for thing in todo if thing.env})
+        for chronicle in chronicles:
+            chronicle.acts(envs=envs_of_things, things=len(todo))
         problems = _remove(aws, ground, todo, story)
         left = _look(ground, story)
         _forget_gone(ground)
-    there = {_identity(thing) for thing in left.things}
-    unseen = {blind.place.kind for blind in left.blind}
-    gone = tuple(thing for thing in todo if _identity(thing) not in there and thing.kind not in unseen)
+        there = {_identity(thing) for thing in left.things}
+        unseen = {blind.place.kind for blind in left.blind}
+        gone = tuple(thing for thing in todo if _identity(thing) not in there and thing.kind not in unseen)
+        for chronicle in chronicles:
+            chronicle.acts(envs=envs_of_things, removed=len(gone), problems=len(problems))
     return Swept(gone, left, tuple(problems))
 
 
+def _begin_chronicles(ground: _Ground, todo: Sequence[Thing], story: Story, stack: ExitStack) -> list[Chronicle]:
+    """Open the histories that outlive this sweep: those of all environments which keep something in the state bucket.
+
+    One whose states go has no history any more, and a line there would be the next sweep's leftover. So those who
+    administer the others read of it. What cannot be read or written is told of, and keeps nothing from being removed.
+    """
+    bucket = ground.state_bucket
+    aws = ground.reach()
+    going = {thing.arn.rpartition(":::")[2].rstrip("/") for thing in todo}
+    if not todo or aws is None or bucket in going or any(_is_the_emulator(thing) for thing in todo):
+        return []
+    try:
+        envs = objects.folders(aws, bucket) if buckets.exists(aws, bucket, ground.account) else []
+    except AwsFailed as error:
+        story.note(f"This could not be written into the environments' history: {error.message}")
+        return []
+    found = []
+    for env in envs:
+        place = ground.at(env) if environment_problem(env) is None and f"{bucket}/{env}" not in going else None
+        if place is not None:
+            found.append(stack.enter_context(chronicled("sweep", story)))
+            found[-1].reached(place)
+    return found
+
+
+def _is_the_emulator(thing: Thing) -> bool:
+    """Tell whether a thing is the emulator that a sweep looks through, and not one that lost its record."""
+    return thing.kind == EMULATOR and thing.mark != "mark"
+
+
 def _forget_gone(ground: _Ground) -> None:
-    if ground.aws is not None:
-        kept.forget_gone(ground.project, ground.aws, ground.account)
+    if ground.place is not None:
+        kept.forget_gone(ground.project, ground.place.aws, ground.account)
 
 
 def _tidy(project: Project, env: str) -> None:
@@ -172,7 +215,7 @@ def _open(
     # The profile that any environment of this folder was made with is as good as that of the one asked for.
     named = env or next((record.env for record in here), STATE)
     place = open_place(project, named, target, profile, story)
-    ground = _Ground(project, env, target, place.names.account, place.aws, places)
+    ground = _Ground(project, env, target, place.names.account, place, places)
     _refuse_what_is_up(ground)
     return ground
 

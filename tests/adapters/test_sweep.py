@@ -32,8 +32,9 @@ from bootstrap.core.names import Names
 from bootstrap.core.record import Record, Target
 from bootstrap.core.spec import Spec, parse_spec
 from bootstrap.errors import BootstrapError, Declined, UsageError
-from bootstrap.workflows import local, sweep
+from bootstrap.workflows import history, local, sweep
 from bootstrap.workflows.project import Project
+from bootstrap.workflows.target import Place
 
 ACCOUNT, HOME, ABROAD = "123456789012", "us-east-1", "eu-west-1"
 NAMES = Names("course", "stag", ACCOUNT)
@@ -124,7 +125,7 @@ class World:
         self.project.save(Record("course", env, target, HOME, account, None, *where, complete=complete))
 
     def everything(self) -> dict[str, object]:
-        """Return all that is in the account, with all that can be changed about it."""
+        """Return all that is in the account, with all that can be changed about it; lines of histories come on top."""
         found: dict[str, object] = {}
         for bucket in self.s3.list_buckets()["Buckets"]:
             name = bucket["Name"]
@@ -132,6 +133,7 @@ class World:
             held = [
                 (one["Key"], one["VersionId"])
                 for one in versions.get("Versions", []) + versions.get("DeleteMarkers", [])
+                if "/history/" not in one["Key"]
             ]
             found[name] = (sorted(held), len(self.s3.list_multipart_uploads(Bucket=name).get("Uploads", [])))
         for user in self.iam.list_users()["Users"]:
@@ -674,3 +676,73 @@ def test_nobody_there_to_answer(world: World, monkeypatch: pytest.MonkeyPatch) -
     done = CliRunner().invoke(sweep_command.command, ["--delete"])
     assert isinstance(done.exception, UsageError)
     assert CliRunner().invoke(sweep_command.command, []).exit_code == 0
+
+
+# --- the history ---
+
+
+def lines(world: World, env: str) -> list[tuple[str, str, dict[str, Any]]]:
+    """Return what stands in an environment's history: the command, how it ended, and what it was about."""
+    names = Names("course", env, ACCOUNT)
+    place = Place("aws", names, world.aws, None, custom_endpoint=False, emulated=False)
+    found = history.read(place, env, world.story)
+    return [(one["command"], one["result"], one["arguments"]) for one in found]
+
+
+@pytest.mark.parametrize("env", [None, "stag"])
+def test_who_keeps_the_state_bucket_reads_of_it(env: str | None, world: World) -> None:
+    world.environment("course", "stag")
+    world.environment("course", "prod")
+    world.remember("prod")
+    world.project_wide("course", "prod/environment.tfstate", "stag/environment.tfstate", "Not An Env/x")
+    count = len(world.sweep(env).removed)
+    told = ("sweep", "done", {"envs": ["stag"], "removed": count})
+    assert lines(world, "prod") == [told]
+    # As long as its states are there so is its history. Where they went, a line would be the next leftover.
+    assert lines(world, "stag") == ([told] if env is None else [])
+    assert world.find(env).things == ()
+    stored = world.s3.list_objects_v2(Bucket=NAMES.state_bucket)["Contents"]
+    assert {one["Key"].partition("/")[0] for one in stored} == {"prod", "Not An Env", *([] if env else ["stag"])}
+
+
+def test_a_look_a_no_and_nothing_to_do_leave_no_line(world: World) -> None:
+    world.remember("prod")
+    world.project_wide("course", "prod/environment.tfstate")
+    world.sweep()
+    world.environment("course", "stag")
+    world.find()
+    with pytest.raises(Declined):
+        world.sweep(confirm=lambda _: False)
+    assert lines(world, "prod") == []
+
+
+def test_with_the_state_bucket_the_history_goes(world: World) -> None:
+    world.environment("course", "stag")
+    world.project_wide("course", "stag/environment.tfstate")
+    world.sweep()
+    assert world.everything() == {}
+    assert world.story.notes == []
+
+
+@pytest.mark.parametrize(("call", "words"), [("ListObjectsV2", {"Delimiter": "/"}), ("PutObject", {})])
+def test_a_history_that_cannot_be_written_keeps_nothing_from_going(
+    call: str, words: dict[str, str], world: World
+) -> None:
+    world.environment("course", "stag")
+    world.remember("prod")
+    world.project_wide("course", "prod/environment.tfstate")
+    before = len(world.everything())
+
+    def refused(params: dict[str, Any], **_: object) -> None:
+        if words.items() <= params.items():
+            raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, call)
+
+    def meanwhile(_: Scan) -> bool:
+        world.s3.meta.events.register(f"before-parameter-build.s3.{call}", refused)
+        return True
+
+    swept = world.sweep(confirm=meanwhile)
+    world.s3.meta.events.unregister(f"before-parameter-build.s3.{call}", refused)
+    assert len(swept.removed) == before - len(world.everything()) == 5
+    assert any("could not be written into the environment" in note for note in world.story.notes)
+    assert lines(world, "prod") == []
