@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
 from pathlib import Path
 
 import click
@@ -10,6 +9,7 @@ import click
 from bootstrap import ui
 from bootstrap.commands import options
 from bootstrap.core.counts import counted
+from bootstrap.workflows.clock import today
 from bootstrap.workflows.kept import KeptBucket
 from bootstrap.workflows.status import EnvironmentStatus, status
 
@@ -28,7 +28,7 @@ def command(env: str | None, drift: bool, config: Path | None, as_json: bool, ve
     Of a bucket that `down --keep-data` left it tells what this machine's receipts know, without asking AWS.
     """
     project = options.project(config, verbose=verbose)
-    found = status(project, env, ui.TerminalStory(), drift=drift, today=date.today())
+    found = status(project, env, ui.TerminalStory(), drift=drift, today=today())
     if as_json:
         options.print_json({"project": project.spec.project, "environments": [one.as_dict() for one in found]})
     elif not found:

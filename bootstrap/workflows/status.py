@@ -9,6 +9,7 @@ from typing import Any, Literal
 from bootstrap.adapters import servers
 from bootstrap.adapters.aws import buckets, people
 from bootstrap.adapters.process import Jobs
+from bootstrap.core.last_day import is_past
 from bootstrap.core.plan import steps_from_terraform
 from bootstrap.core.record import Record
 from bootstrap.errors import BootstrapError
@@ -51,7 +52,10 @@ class EnvironmentStatus:
 
 
 def status(project: Project, env: str | None, story: Story, *, drift: bool, today: date) -> list[EnvironmentStatus]:
-    """Return the status of one environment, or of all that the file, this folder or a kept bucket's receipt knows."""
+    """Return the status of one environment, or of all that the file, this folder or a kept bucket's receipt knows.
+
+    `today` is the day in UTC. Raises ConfigError for an environment that nothing of these knows.
+    """
     kept = kept_buckets(project, story)
     if env is not None:
         if project.record(env) is None and all(one.env != env for one in kept):
@@ -69,7 +73,7 @@ def _one(project: Project, env: str, story: Story, *, drift: bool, today: date) 
     expires = table.expires if table else None
     when = {
         "expires": expires.isoformat() if expires else None,
-        "expired": today > expires if expires else None,
+        "expired": is_past(expires, today) if expires else None,
     }
     record = project.record(env)
     if record is None:
