@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -31,25 +30,10 @@ from bootstrap.workflows import down_preview, provision, receipts, sweep
 from bootstrap.workflows.down import Gone, Request, down
 from bootstrap.workflows.down_preview import Preview
 from bootstrap.workflows.project import Project, open_project
+from tests.adapters.doubles import Story
 
 ACCOUNT = "123456789012"
 ENVS = ("stag", "devl")
-
-
-@dataclass
-class Story:
-    """Remembers what was told."""
-
-    told: list[str] = field(default_factory=list)
-
-    def say(self, text: str) -> None:
-        self.told.append(text)
-
-    note = say
-
-    def step(self, text: str) -> AbstractContextManager[Any]:
-        self.say(text)
-        return nullcontext(SimpleNamespace(detail=lambda _: None))
 
 
 class School:

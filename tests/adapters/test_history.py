@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,7 @@ from bootstrap.workflows.history import Chronicle, chronicled, read
 from bootstrap.workflows.project import Project
 from bootstrap.workflows.registry import open_registry
 from bootstrap.workflows.target import Place
+from tests.adapters.doubles import Story
 
 NAMES = Names("demo", "stag", "123456789012")
 BEGAN = datetime(2026, 11, 21, 7, 44, tzinfo=timezone.utc)
@@ -41,24 +42,6 @@ BEGAN = datetime(2026, 11, 21, 7, 44, tzinfo=timezone.utc)
 
 class Killed(BaseException):
     """The end of a process, as far as one can have it inside of one."""
-
-
-class Story:
-    """Remembers what was noted."""
-
-    def __init__(self) -> None:
-        self.notes: list[str] = []
-
-    def say(self, text: str) -> None: ...
-
-    def note(self, text: str) -> None:
-        self.notes.append(text)
-
-    def step(self, _: str) -> AbstractContextManager[Any]:
-        class Step:
-            def detail(self, text: str) -> None: ...
-
-        return nullcontext(Step())
 
 
 class School:

@@ -11,9 +11,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
@@ -26,29 +24,12 @@ from bootstrap.cli import cli
 from bootstrap.core.spec import Spec
 from bootstrap.workflows import local, local_servers
 from bootstrap.workflows.project import Project
+from tests.adapters.doubles import Story
 
 SLEEPS = (sys.executable, "-c", "import time; time.sleep(600)")
 HAS_A_CHILD = (sys.executable, "-c", "import subprocess, sys; subprocess.run(sys.argv[1:])", *SLEEPS)
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="the stand-ins are started as on POSIX")
-
-
-class Story:
-    """Remembers what was noted."""
-
-    def __init__(self) -> None:
-        self.notes: list[str] = []
-
-    def say(self, text: str) -> None: ...
-
-    def note(self, text: str) -> None:
-        self.notes.append(text)
-
-    def step(self, _: str) -> AbstractContextManager[Any]:
-        class Step:
-            def detail(self, text: str) -> None: ...
-
-        return nullcontext(Step())
 
 
 Start = Callable[..., ProcessId]

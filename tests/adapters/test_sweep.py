@@ -10,7 +10,6 @@ import json
 import socket
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -35,6 +34,7 @@ from bootstrap.errors import BootstrapError, Declined, UsageError
 from bootstrap.workflows import history, local, sweep
 from bootstrap.workflows.project import Project
 from bootstrap.workflows.target import Place
+from tests.adapters.doubles import Story
 
 ACCOUNT, HOME, ABROAD = "123456789012", "us-east-1", "eu-west-1"
 NAMES = Names("course", "stag", ACCOUNT)
@@ -43,32 +43,12 @@ PROVIDER = f"arn:aws:iam::{ACCOUNT}:oidc-provider/{ISSUER}"
 POLICY = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]})
 
 
-class Told:
-    """A story that remembers what it was told."""
-
-    def __init__(self) -> None:
-        self.notes: list[str] = []
-        self.said: list[str] = []
-
-    def say(self, text: str) -> None:
-        self.said.append(text)
-
-    def note(self, text: str) -> None:
-        self.notes.append(text)
-
-    def step(self, _: str) -> AbstractContextManager[Any]:
-        class Step:
-            def detail(self, text: str) -> None: ...
-
-        return nullcontext(Step())
-
-
 class World:
     """An account, and a project folder that knows nothing of what is in it."""
 
     def __init__(self, folder: Path, aws: Aws, spec: Spec | None = None) -> None:
         self.project = Project(folder, spec or Spec.default("course"), {}, folder)
-        self.story = Told()
+        self.story = Story()
         self.aws = aws
         self.iam, self.s3 = self.aws.client("iam"), self.aws.client("s3")
 
@@ -541,7 +521,7 @@ def laptop(tmp_path: Path) -> Iterator[World]:
     """A folder whose emulator runs, and whose operator knows of no environment."""
     project = Project(tmp_path, Spec.default("course"), {}, tmp_path)
     try:
-        yield World(tmp_path, local.ensure_emulator(project, Told()).aws(HOME))
+        yield World(tmp_path, local.ensure_emulator(project, Story()).aws(HOME))
     finally:
         local.stop_emulator(project)
 
