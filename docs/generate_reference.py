@@ -34,7 +34,7 @@ from bootstrap.core.invite import Invite
 from bootstrap.core.manifest import Manifest, Origin
 from bootstrap.core.membership import Difference, Member
 from bootstrap.core.plan import Plan, Step
-from bootstrap.core.prices import on_this_laptop
+from bootstrap.core.prices import monthly_storage, on_this_laptop
 from bootstrap.core.receipt import Receipt, Removed, Verdict
 from bootstrap.core.record import Record
 from bootstrap.core.scaffold import Write
@@ -50,6 +50,7 @@ from bootstrap.workflows.export import Exported
 from bootstrap.workflows.github_desk import Row, Told
 from bootstrap.workflows.history import Told as ToldHistory
 from bootstrap.workflows.join import Joined
+from bootstrap.workflows.kept import KeptBucket
 from bootstrap.workflows.leave import Left
 from bootstrap.workflows.local_servers import ServerStatus
 from bootstrap.workflows.members import MemberStatus
@@ -107,6 +108,8 @@ _VARIABLES = {
         "`BOOTSTRAP_TF_MIRROR`": "a folder with the unpacked AWS provider, for rooms without internet "
         "(see [troubleshooting](troubleshooting.md#no-internet-in-the-classroom))",
         f"`{CODE_VARIABLE}`": "the code of an invite, for `join` in a script; `--code` wins over it",
+        "`BOOTSTRAP_SERVER_OF`, `BOOTSTRAP_SERVER`": "not of your shell: the mark of the local target's servers, by "
+        "which they are found if `.bootstrap/` was deleted while they ran",
         "`_BOOTSTRAP_COMPLETE`": "set by the completion script of your shell, and by nobody else",
     },
     "Of the AWS tools, read as they read them": {
@@ -264,10 +267,10 @@ _OUTPUT = {
 }
 _SERVERS = {
     "servers[].name": "what it is",
-    "servers[].state": "`running`, `starting` or `stopped`",
-    "servers[].url": "its address; null when stopped",
+    "servers[].state": "`running`, `starting`, `stopped`, or `lost`: it runs, but its record is gone",
+    "servers[].url": "its address; null when stopped or lost",
     "servers[].pid": "number of its process; null when stopped",
-    "servers[].log": "the file with what it says",
+    "servers[].log": "the file with what it says; `-` when lost",
 }
 
 
@@ -523,6 +526,14 @@ _SAMPLES = (
                     mlflow_healthy=True,
                     expires="2026-12-31",
                     expired=False,
+                    kept=(
+                        KeptBucket(
+                            *("stag", _RECORD.bucket, "aws", _RECORD.account_id, "us-east-1", "2026-11-20T17:32:52Z"),
+                            *(812, 1200, 5 * 2**30, monthly_storage(5 * 2**30, "us-east-1")),
+                            receipt="my-course--stag--20261120T173252Z",
+                            command="bootstrap sweep --env stag --delete",
+                        ),
+                    ),
                 )
             ]
         },
@@ -540,6 +551,19 @@ _SAMPLES = (
             "environments[].expired": "whether that day is past; null without one",
             "environments[].drift": "with `--drift`: a list of what differs, in words; else null",
             "environments[].why": "why the state is not `up`, where that is known; else null",
+            "environments[].kept[].env": "the environment of a bucket that `down --keep-data` left",
+            "environments[].kept[].bucket": "its name",
+            "environments[].kept[].target": "`local` or `aws`",
+            "environments[].kept[].account_id": "the AWS account it is in",
+            "environments[].kept[].region": "and the region",
+            "environments[].kept[].since": "when that `down` ended, in UTC",
+            "environments[].kept[].objects": "how many objects were in it then; null if nobody could count them",
+            "environments[].kept[].versions": "how many versions of them",
+            "environments[].kept[].bytes": "how many bytes, every version counted",
+            "environments[].kept[].cost.usd": "what that costs a month, in US dollars; null if not known",
+            "environments[].kept[].cost.says": "what is in that number",
+            "environments[].kept[].receipt": "the receipt that says so",
+            "environments[].kept[].command": "what removes the bucket with all in it",
         },
     ),
     Sample(
@@ -561,6 +585,8 @@ _SAMPLES = (
             "history[].result": "`done`, `failed: …`, `unfinished: …`, `interrupted` or `killed`",
             "history[].seconds": "how long it took; null if it was killed",
             "history[].version": "of this tool",
+            "gone": "null; after a `down`, and with no line there: `when` it was taken down (UTC), the id of its "
+            "`receipt`, and how many `lines` of history are in that",
         },
     ),
     Sample(
@@ -657,7 +683,7 @@ _SAMPLES = (
             "things[].arn": "its ARN; a path for what is on this laptop",
             "things[].what": "in words",
             "things[].region": "where it is; `global` for IAM and the list of buckets",
-            "things[].mark": "how it is known to be ours: `tag`, `path` or `name`",
+            "things[].mark": "how it is known to be ours: `tag`, `path`, `name`, or `mark` in a server's environment",
             "things[].env": "whose it is; null for what belongs to the whole project",
             "things[].command": "what removes it",
             "things[].removable": "whether `--delete` removes it",

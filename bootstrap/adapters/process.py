@@ -66,6 +66,18 @@ class ProcessId:
     created: float
 
 
+@dataclass(frozen=True)
+class Carrier:
+    """A process found by a variable in its environment. `cwd` is where it works, None if that cannot be known.
+
+    A folder that was removed meanwhile has the name that it had.
+    """
+
+    process: ProcessId
+    environ: Mapping[str, str] = field(repr=False)
+    cwd: Path | None
+
+
 def find(program: str, environ: Mapping[str, str]) -> str | None:
     """Return the path of a program: beside this Python first (a virtual environment), then on PATH."""
     beside = shutil.which(program, path=str(Path(sys.executable).parent))
@@ -257,6 +269,33 @@ def stop(process: ProcessId) -> bool:
     return True
 
 
+def carriers(variable: str, value: str) -> list[Carrier]:
+    """Return the processes of this user that were started with exactly this variable, each without its children.
+
+    One whose environment cannot be read is not among them, and neither is this very process or one that it comes from.
+    """
+    import psutil
+
+    me = psutil.Process()
+    own = {me.pid, *(parent.pid for parent in me.parents())}
+    owner = _owner(me)
+    found: dict[int, tuple[int, Carrier]] = {}
+    for handle in psutil.process_iter():
+        if handle.pid in own:
+            continue
+        try:
+            if _owner(handle) != owner:
+                continue
+            environ = handle.environ()
+            if environ.get(variable) != value or handle.status() == psutil.STATUS_ZOMBIE:
+                continue
+            carrier = Carrier(ProcessId(handle.pid, handle.create_time()), environ, _cwd(handle))
+            found[handle.pid] = handle.ppid(), carrier
+        except (psutil.Error, OSError):
+            continue
+    return [carrier for parent, carrier in found.values() if parent not in found]
+
+
 def wait_for_end(process: ProcessId, *, timeout: float) -> bool:
     """Wait until a process that is not our child has ended; False if it outlives `timeout` seconds."""
     import psutil
@@ -352,6 +391,19 @@ def _identify(pid: int) -> ProcessId:
         return ProcessId(pid, psutil.Process(pid).create_time())
     except psutil.NoSuchProcess:
         return ProcessId(pid, 0.0)
+
+
+def _owner(handle: Any) -> object:
+    return handle.uids().real if os.name == "posix" else handle.username()
+
+
+def _cwd(handle: Any) -> Path | None:
+    import psutil
+
+    try:
+        return Path(handle.cwd()) if handle.cwd() else None
+    except (psutil.Error, OSError):
+        return None
 
 
 def _handle(process: ProcessId) -> Any:

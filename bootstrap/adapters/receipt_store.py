@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 # No secret is in them, and a page is there to be shown. What keeps others out is the folder.
 _MODE = 0o644
+_OVER = "What this receipt says was kept is not there any more.\n"
 _FOLDER_HINT = "Make your data folder writable, or set XDG_DATA_HOME to one that is, then run again."
 
 
@@ -31,6 +32,11 @@ class Stored:
     id: str
     json: Path
     page: Path
+
+    @property
+    def over(self) -> Path:
+        """What lies beside it once nothing is there any more of what it says was kept."""
+        return self.json.with_suffix(".over")
 
 
 def folder() -> Path:
@@ -117,6 +123,19 @@ def find(receipt_id: str) -> Stored:
     raise BootstrapError(
         f"There is no receipt {shown} on this machine.", hint="`bootstrap receipts --all` lists those there are."
     )
+
+
+def mark_over(one: Stored) -> None:
+    """Remember that what a receipt says was kept is gone; the receipt itself is signed, and stays as it is.
+
+    Raises BootstrapError if that cannot be written.
+    """
+    write_atomic(one.over, _OVER, mode=_MODE, hint=_FOLDER_HINT)
+
+
+def is_over(one: Stored) -> bool:
+    """Tell whether what a receipt says was kept is known to be gone."""
+    return one.over.exists()
 
 
 def read(path: Path) -> bytes:

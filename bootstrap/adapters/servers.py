@@ -1,7 +1,8 @@
 """A server in the background that outlives the command: started, recognised later, stopped.
 
 What is known of it stands in a small JSON file beside its log; a process is ours only if both its number and the
-moment it was created agree with that file.
+moment it was created agree with that file. Should somebody delete the file, the server still has a mark in its
+environment variables: whose it is, and what.
 """
 
 from __future__ import annotations
@@ -15,10 +16,20 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from bootstrap.adapters.files import write_atomic
-from bootstrap.adapters.process import Call, ProcessId, is_alive, listens, port_is_free, spawn_background, stop
+from bootstrap.adapters.process import (
+    Call,
+    ProcessId,
+    carriers,
+    is_alive,
+    listens,
+    port_is_free,
+    spawn_background,
+    stop,
+)
 from bootstrap.errors import BootstrapError
 
 _POLL_SECONDS = 0.05
+_OWNER, _ROLE = "BOOTSTRAP_SERVER_OF", "BOOTSTRAP_SERVER"
 
 # No proxy of the user's has any business between two programs on one machine.
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -51,6 +62,26 @@ class Server:
     def alive(self) -> bool:
         """Whether the very process that was started still runs."""
         return is_alive(self.process)
+
+
+@dataclass(frozen=True)
+class Marked:
+    """A server that was found by its mark. `cwd` is the folder it was started in, None if that cannot be known."""
+
+    process: ProcessId
+    role: str
+    cwd: Path | None
+
+
+def mark(folder: Path, role: str) -> dict[str, str]:
+    """Return the variables that mark a server as that of a project's folder, and as what it is there."""
+    return {_OWNER: str(folder.resolve()), _ROLE: role}
+
+
+def marked(folder: Path) -> list[Marked]:
+    """Return the servers that run with the mark of this very folder, whether or not anything is recorded of them."""
+    found = carriers(_OWNER, str(folder.resolve()))
+    return [Marked(one.process, one.environ.get(_ROLE, ""), one.cwd) for one in found]
 
 
 def recorded(record: Path) -> Server | None:

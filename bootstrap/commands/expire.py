@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timezone
 from itertools import groupby
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import click
 
 from bootstrap import ui
 from bootstrap.commands import options
+from bootstrap.workflows.clock import today
 from bootstrap.workflows.down import Confirm
 from bootstrap.workflows.down_preview import Preview
 from bootstrap.workflows.expire import Ended, Past, PastEnvironment, look, take_down, worst
@@ -37,7 +37,7 @@ def command(
         ui.require_an_answer(yes=yes)
     project = options.project(config, verbose=verbose)
     story = ui.TerminalStory()
-    past = look(project, profile, story, datetime.now(timezone.utc).date())
+    past = look(project, profile, story, today())
     if not as_json:
         click.echo("\n".join(_told(past)))
     for env, why in past.unseen:

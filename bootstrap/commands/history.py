@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 import click
 
 from bootstrap import ui
 from bootstrap.commands import options
+from bootstrap.core.counts import counted
 from bootstrap.core.history import DONE, Entry
 from bootstrap.workflows.history import history
 
@@ -29,12 +31,19 @@ def command(env: str, limit: int, profile: str | None, config: Path | None, as_j
     """Show the commands that changed something in an environment, the newest last. Times are in UTC.
 
     It is kept in the state bucket, so that everybody who administers the environment sees the same. No secret is in
-    it. It goes with the environment; `down` puts it into the receipt.
+    it. It goes with the environment; `down` puts it into the receipt, and that is named here afterwards.
     """
     told = history(options.project(config, verbose=verbose), env, profile, ui.TerminalStory(), limit=limit)
     if as_json:
         found = [entry.as_dict() for entry in told.entries]
-        options.print_json({"env": env, "older": told.older, "history": found})
+        gone = asdict(told.gone) if told.gone else None
+        options.print_json({"env": env, "older": told.older, "history": found, "gone": gone})
+        return
+    if told.gone is not None:
+        held = f"Its history ({counted(told.gone.lines, 'line')}) is in" if told.gone.lines else "This is"
+        when = told.gone.when[:16].replace("T", " ")
+        click.echo(f"'{env}' is gone: it was taken down on {when} (UTC). {held} its receipt:")
+        click.echo(f"  bootstrap receipts show {told.gone.receipt}")
         return
     if not told.entries:
         click.echo(f"Nothing was written into the history of '{env}' yet.")

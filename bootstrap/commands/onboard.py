@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timezone
+from datetime import date
 from pathlib import Path
 
 import click
 
 from bootstrap import ui
 from bootstrap.commands import invitations, options
+from bootstrap.core.last_day import is_past
 from bootstrap.core.membership import Difference, Member, changes
 from bootstrap.core.roster import day_of
 from bootstrap.errors import UsageError
+from bootstrap.workflows.clock import today
 from bootstrap.workflows.onboard import Outcome, Request, onboard, people_named
 
 _SHOWN = 20
@@ -71,10 +73,10 @@ def command(
         raise UsageError(f"{', '.join(wrong)} goes with NAMEs; with --roster the file says it.")
     if prune and roster is None:
         raise UsageError("--prune goes with --roster: it removes whoever is not in that file.")
-    today = datetime.now(timezone.utc).date()
+    now = today()
     given = {name: value for name, value in given.items() if value is not None}
     if expires is not None:
-        given["expires"] = _last_day(expires, today)
+        given["expires"] = _last_day(expires, now)
     project = options.project(config, verbose=verbose)
     ui.require_an_answer(yes=yes)
     people = people_named(project, names, given)
@@ -84,7 +86,7 @@ def command(
     request = Request(
         env=env,
         seal_for=sealing.seal_for,
-        today=today,
+        today=now,
         people=people,
         whole_roster=roster is not None,
         roster=roster.expanduser() if roster else None,
@@ -111,12 +113,12 @@ def command(
         click.echo(f"A new role or team reaches their laptop in a new invite: {again}", err=True)
 
 
-def _last_day(text: str, today: date) -> date | None:
+def _last_day(text: str, now: date) -> date | None:
     """Read a last day as the roster reads its cell. Raises UsageError for what it would refuse, and for a past day."""
     day, wrong = day_of(text.strip())
     if wrong:
         raise UsageError(f"--expires: {wrong}")
-    if day is not None and day < today:
+    if is_past(day, now):
         raise UsageError(
             f"--expires: {day.isoformat()} is past; an invite that ends then could never be opened.",
             hint="`bootstrap offboard` ends somebody's access.",

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-# How we know that a thing is ours: it carries our tags, lies on our IAM path, or has a name that only we give.
-Mark = Literal["tag", "path", "name"]
+# How we know that a thing is ours: it carries our tags, lies on our IAM path, has a name that only we give, or is a
+# process with our mark in its environment.
+Mark = Literal["tag", "path", "name", "mark"]
 
 # Of IAM, and of lists of buckets: they have no region.
 EVERYWHERE = "global"
@@ -18,8 +19,8 @@ class Thing:
 
     `kind` is `bucket`, `state`, `user`, `MFA device`, `role` or `identity provider`, on a laptop `MLflow server` or
     `emulator`, or for what this version cannot remove AWS's own name of it (`ec2:instance`): those have `removable`
-    False. `arn` is a path below the project's folder for what is on a laptop, with `region` `this laptop`. `command`
-    is what a person types to be rid of it.
+    False. `arn` is a path below the project's folder for what is on a laptop, or `process` and its number; `region` is
+    `this laptop` there. `command` is what a person types to be rid of it.
     """
 
     kind: str

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
 from bootstrap.core import names
+from bootstrap.core.last_day import is_past
 from bootstrap.core.membership import ROLES
 from bootstrap.errors import BootstrapError
 
@@ -121,7 +122,7 @@ def parse_invite(data: bytes) -> Invite:
 
 def check_current(invite: Invite, today: date) -> None:
     """Raise InviteError if the last day of access is over. `today` is the day in UTC, as AWS counts."""
-    if invite.expires is not None and invite.expires < today:
+    if is_past(invite.expires, today):
         raise InviteError(
             f"This invite has expired: the last day of access was {invite.expires.isoformat()}.",
             hint=ASK_FOR_A_NEW_ONE,

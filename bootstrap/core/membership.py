@@ -12,6 +12,8 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import date
 from typing import Any, Literal
 
+from bootstrap.core.last_day import is_past
+
 Role = Literal["student", "instructor"]
 Sealed = Literal["code", "ssh", "passphrase"]
 ROLES: tuple[Role, ...] = ("student", "instructor")
@@ -182,7 +184,7 @@ def past_days(
     served = [*difference.added, *(after for _, after in difference.changed)]
     touched = {one.name for one in served}.union(difference.waiting)
     days = {one.name: one.expires or otherwise for one in wanted if one.name in touched}
-    return [name for name, day in days.items() if day is not None and day < today]
+    return [name for name, day in days.items() if is_past(day, today)]
 
 
 def _plain(one: Member) -> dict[str, Any]:

@@ -22,7 +22,7 @@ _REMOVED: dict[Where, str] = {
     "github": "Removed on GitHub",
     "laptop": "Removed on the machine it was run on",
 }
-_MARKS: dict[Mark, str] = {"tag": "its tag", "path": "its path", "name": "its name"}
+_MARKS: dict[Mark, str] = {"tag": "its tag", "path": "its path", "name": "its name", "mark": "its mark"}
 
 
 _UTC = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(?:\.\d+)?(?:Z|\+00:00)", re.ASCII)

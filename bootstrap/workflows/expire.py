@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from bootstrap.adapters.aws import buckets, objects
+from bootstrap.core.last_day import is_past
 from bootstrap.core.membership import Membership
 from bootstrap.core.names import Names
 from bootstrap.errors import BootstrapError, Declined
@@ -108,7 +109,7 @@ def look(project: Project, profile: str | None, story: Story, today: date) -> Pa
     unseen: list[tuple[str, str]] = []
     for env in dict.fromkeys([*project.spec.environments, *records]):
         table, record = project.spec.environments.get(env), records.get(env)
-        past = table.expires if table and table.expires and table.expires < today else None
+        past = table.expires if table and is_past(table.expires, today) else None
         protected = table is not None and table.protected
         try:
             if past and record:
@@ -194,7 +195,7 @@ def _people(project: Project, env: str, place: Place | None, story: Story, today
     membership: Membership = open_registry(project, place, story).membership
     for name, member in sorted(membership.members.items()):
         day = last_day(project, env, member)
-        if day is not None and day < today:
+        if is_past(day, today):
             yield PastPerson(env, name, day)
 
 

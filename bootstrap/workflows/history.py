@@ -31,7 +31,7 @@ from bootstrap.core.history import KILLED, Argument, Entry, key, own_mark, parse
 from bootstrap.core.history import arguments as in_plain
 from bootstrap.errors import AwsFailed, BootstrapError, Declined
 from bootstrap.redact import redact
-from bootstrap.workflows import local
+from bootstrap.workflows import local, receipts
 from bootstrap.workflows.guard import Run
 from bootstrap.workflows.project import Project
 from bootstrap.workflows.story import Story
@@ -169,23 +169,44 @@ def chronicled(command: str, story: Story, run: Run | None = None) -> Iterator[C
 
 
 @dataclass(frozen=True)
+class Gone:
+    """An environment that was taken down: when (UTC, ISO 8601), the id of the receipt, how many lines are in that."""
+
+    when: str
+    receipt: str
+    lines: int
+
+
+@dataclass(frozen=True)
 class Told:
-    """The last entries of a history, oldest first, and how many there are before them."""
+    """The last entries of a history, oldest first, and how many there are before them.
+
+    Where there are none, `gone` tells of the environment's receipt, if it was taken down from this machine.
+    """
 
     entries: tuple[Entry, ...]
     older: int
+    gone: Gone | None = None
 
 
 def history(project: Project, env: str, profile: str | None, story: Story, *, limit: int) -> Told:
     """Return the last `limit` entries of an environment's history, whether or not it was brought up from here.
 
-    Raises BootstrapError if the environment cannot be reached.
+    One that was on this laptop and was taken down is not looked for in AWS, unless a profile is named. Raises
+    BootstrapError if the environment cannot be reached, and no receipt tells of its end.
     """
-    place = find_place(project, env, profile, story)
-    if place is None:
-        story.say("The emulator is not running; its history went with it.")
-        return Told((), 0)
-    return _read(place, env, story, limit)
+    last = receipts.last_of(project.spec.project, env) if project.record(env) is None else None
+    if last is None or last.receipt is None:
+        return _told(project, env, profile, story, limit)
+    gone = Gone(last.receipt.ended, last.receipt.id, len(last.receipt.history))
+    if last.receipt.target == "local" and profile is None and local.running_emulator(project) is None:
+        return Told((), 0, gone)
+    try:
+        told = _told(project, env, profile, story, limit)
+    except AwsFailed as error:
+        story.note(f"AWS could not be asked whether '{env}' is there again: {error.message}")
+        told = Told((), 0)
+    return told if told.entries else replace(told, gone=gone)
 
 
 def read(place: Place, env: str, story: Story) -> tuple[dict[str, Any], ...]:
@@ -208,6 +229,14 @@ def find_place(project: Project, env: str, profile: str | None, story: Story) ->
         # An `up --local` that died before it could write anything down.
         return at_emulator(project, env, emulator)
     return open_place(project, env, "aws", profile, story)
+
+
+def _told(project: Project, env: str, profile: str | None, story: Story, limit: int) -> Told:
+    place = find_place(project, env, profile, story)
+    if place is None:
+        story.say("The emulator is not running; its history went with it.")
+        return Told((), 0)
+    return _read(place, env, story, limit)
 
 
 def _read(place: Place, env: str, story: Story, limit: int | None) -> Told:

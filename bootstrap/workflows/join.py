@@ -16,6 +16,7 @@ from bootstrap.adapters.aws.session import Aws, KeyPair, error_code
 from bootstrap.adapters.files import check_writable, locked
 from bootstrap.adapters.mlflow_api import MlflowApi
 from bootstrap.core.invite import ASK_FOR_A_NEW_ONE, Invite, InviteError, check_current, parse_invite
+from bootstrap.core.last_day import day_in_utc
 from bootstrap.core.names import Names
 from bootstrap.core.record import Record
 from bootstrap.errors import AwsFailed, BootstrapError, UsageError, VerificationFailed
@@ -95,7 +96,7 @@ def join(
     written; safe to run again after an interruption. Raises InviteError for an invite that is of no use any more,
     ConfigError for what somebody wrote by hand in our place, VerificationFailed, any other BootstrapError.
     """
-    check_current(invite, now.date())
+    check_current(invite, day_in_utc(now))
     project = open_folder(start, environ, home)
     with locked(project.joins, timeout=_LOCK_SECONDS):
         _refuse_folder(project, start, invite)

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
-from bootstrap.adapters import servers
+from bootstrap.adapters import process, servers
 from bootstrap.adapters.aws import people
 from bootstrap.adapters.aws.session import Aws, KeyPair
 from bootstrap.adapters.emulator import Emulator
 from bootstrap.adapters.files import locked, read_text, write_atomic
 from bootstrap.adapters.mlflow import MlflowServer
-from bootstrap.adapters.process import free_port
-from bootstrap.workflows.project import Project
+from bootstrap.adapters.process import ProcessId, free_port
+from bootstrap.core.names import environment_problem
+from bootstrap.workflows.project import WORK, Project
 from bootstrap.workflows.story import Story
 
 OPERATOR = "bootstrap-operator"
@@ -23,6 +25,8 @@ _START_SECONDS = 120.0
 # Below what systems hand out by themselves (32768 on Linux, 49152 elsewhere), above the well-known ones.
 _FIRST_PORT, _PORT_RANGE, _PORTS_EACH = 20000, 10000, 20
 _FIRST_SLOTS = 10
+# What a server is, in its mark. Behind the second one comes the environment's name.
+_EMULATOR, _MLFLOW = "emulator", "mlflow "
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,20 @@ class LocalAws:
         return Aws(region=region, endpoint_url=self.server.url, key=self.operator)
 
 
+@dataclass(frozen=True)
+class LostServer:
+    """A server of this folder that runs though its record is gone. `env` is None for the emulator."""
+
+    process: ProcessId
+    env: str | None
+
+    @property
+    def what(self) -> str:
+        """It in words."""
+        what = "the AWS emulator" if self.env is None else f"the MLflow server of {self.env}"
+        return f"{what} (process {self.process.pid})"
+
+
 def ensure_emulator(project: Project, story: Story, *, port: int | None = None) -> LocalAws:
     """Return the folder's emulator, started if need be, with permission checks on.
 
@@ -49,7 +67,8 @@ def ensure_emulator(project: Project, story: Story, *, port: int | None = None) 
         if found := running_emulator(project):
             return found
         with story.step("Starting the AWS emulator"):
-            server = _start(emulator, port or _preferred_port(project), project.environ)
+            environ = {**project.environ, **servers.mark(project.folder, _EMULATOR)}
+            server = _start(emulator, port or _preferred_port(project), environ)
             region = project.spec.region
             operator = people.create_operator(Aws(region, server.url, key=_ANYBODY), OPERATOR, OPERATOR_PATH)
             content = {"instance": server.instance, "id": operator.id, "secret": operator.secret}
@@ -112,7 +131,7 @@ def ensure_mlflow(project: Project, env: str, bucket: str, local: LocalAws) -> s
         key = people.create_artifact_store(operator, _artifact_user(env), OPERATOR_PATH, bucket)
         aws = operator.with_key(key)
         environ = {k: v for k, v in project.environ.items() if k not in aws.displaced_variables()}
-        environ |= aws.credentials_environment(project.environ)
+        environ |= aws.credentials_environment(project.environ) | servers.mark(project.folder, f"{_MLFLOW}{env}")
         return server.start(
             port=_mlflow_port(project, env), bucket=bucket, instance=local.server.instance, environ=environ
         )
@@ -143,6 +162,56 @@ def stop_emulator(project: Project) -> bool:
         stopped = Emulator(project.local).stop()
         (project.local / "operator.json").unlink(missing_ok=True)
     return stopped
+
+
+def lost_servers(project: Project) -> list[LostServer]:
+    """Return the servers of this folder that run with nobody knowing of them, as after `rm -rf .bootstrap`.
+
+    One whose record lies where it was started is not lost, even if that folder has another name by now.
+    """
+    return [lost for one in servers.marked(project.folder) if (lost := _lost(project, one)) is not None]
+
+
+def stop_lost(project: Project, lost: Iterable[LostServer]) -> list[LostServer]:
+    """Stop such servers; return those that ran. What the emulator held is gone."""
+    return [one for one in lost if _stop_lost(project, one)]
+
+
+def meet_lost(project: Project, story: Story, *, sure: bool) -> None:
+    """Stop the lost servers of this folder, and say so; as long as somebody is still to be asked, only tell of them."""
+    lost = lost_servers(project)
+    if lost and not sure:
+        names = ", ".join(one.what for one in lost)
+        story.note(f"Running for this folder, though its record is gone: {names}. After a yes it is stopped.")
+    elif stopped := stop_lost(project, lost):
+        names = ", ".join(one.what for one in stopped)
+        story.note(f"Stopped what ran for this folder though its record was gone, as after `rm -rf {WORK}`: {names}.")
+
+
+def _lost(project: Project, one: servers.Marked) -> LostServer | None:
+    env = one.role.removeprefix(_MLFLOW) if one.role.startswith(_MLFLOW) else None
+    known = one.role == _EMULATOR if env is None else not environment_problem(env)
+    if not known:
+        return None  # of a version that has other servers
+    lost = LostServer(one.process, env)
+    places = [_home(project, lost), *([one.cwd] if one.cwd else [])]
+    return None if any(_is_recorded(lost, place) for place in places) else lost
+
+
+def _stop_lost(project: Project, one: LostServer) -> bool:
+    # As its start: between the moment when a server runs and the one when it is recorded it only looks lost.
+    with locked(_home(project, one) / ("emulator" if one.env is None else "start"), timeout=_START_SECONDS):
+        return not _is_recorded(one, _home(project, one)) and process.stop(one.process)
+
+
+def _home(project: Project, one: LostServer) -> Path:
+    return project.local if one.env is None else mlflow_server(project, one.env).folder
+
+
+def _is_recorded(one: LostServer, folder: Path) -> bool:
+    record = Emulator(folder).record if one.env is None else MlflowServer(folder).record
+    found = servers.recorded(record)
+    return found is not None and found.process.pid == one.process.pid and found.alive
 
 
 def _mlflow_port(project: Project, env: str) -> int:

@@ -17,7 +17,7 @@ from bootstrap.workflows.story import Story
 
 @dataclass(frozen=True)
 class ServerStatus:
-    """One background server: running, starting (it does not answer yet) or stopped."""
+    """One background server: running, starting (it does not answer yet), stopped or lost (its record is gone)."""
 
     name: str
     state: str
@@ -31,7 +31,11 @@ class ServerStatus:
 
 
 def start(project: Project, story: Story) -> list[ServerStatus]:
-    """Start the emulator and the MLflow server of every local environment that was brought up here."""
+    """Start the emulator and the MLflow server of every local environment that was brought up here.
+
+    What ran for this folder with its record lost is stopped first.
+    """
+    local.meet_lost(project, story, sure=True)
     emulator = local.ensure_emulator(project, story)
     for record in _with_mlflow(project):
         server = local.ensure_mlflow(project, record.env, record.bucket, emulator)
@@ -50,7 +54,8 @@ def stop(project: Project) -> list[str]:
     ]
     if local.stop_emulator(project):
         stopped.append("the AWS emulator")
-    return stopped
+    lost = local.stop_lost(project, local.lost_servers(project))
+    return stopped + [f"{one.what}, whose record was lost" for one in lost]
 
 
 def what_stopping_loses(project: Project) -> str:
@@ -76,6 +81,9 @@ def status(project: Project) -> list[ServerStatus]:
     for record in _with_mlflow(project):
         server = local.mlflow_server(project, record.env)
         found.append(_status(f"MLflow ({record.env})", server.recorded(), "/health", str(server.log)))
+    for one in local.lost_servers(project):
+        name = "AWS emulator" if one.env is None else f"MLflow ({one.env})"
+        found.append(ServerStatus(name, "lost", None, one.process.pid, "-"))
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -95,6 +96,15 @@ def past(project: str | None) -> list[Past]:
     found = [_look(one, own) for one in receipt_store.stored()]
     mine = [one for one in found if one.receipt is None or project in (None, one.receipt.project)]
     return sorted(mine, key=lambda one: (one.receipt.ended if one.receipt else "", one.stored.id), reverse=True)
+
+
+def last_of(project: str, env: str) -> Past | None:
+    """Return the newest receipt of an environment that is proven to be whole; None if there is none, or no key."""
+    with suppress(BootstrapError):
+        for one in past(project):
+            if one.receipt is not None and one.receipt.env == env and one.verdict.is_proven:
+                return one
+    return None
 
 
 def open_receipt(receipt_id: str) -> Past:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from typing import Any, Literal
 
 from bootstrap.adapters import servers
 from bootstrap.adapters.aws import buckets, people
 from bootstrap.adapters.process import Jobs
+from bootstrap.core.last_day import is_past
 from bootstrap.core.plan import steps_from_terraform
 from bootstrap.core.record import Record
 from bootstrap.errors import BootstrapError
 from bootstrap.workflows import provision
 from bootstrap.workflows.guard import guarded
+from bootstrap.workflows.kept import KeptBucket, kept_buckets
 from bootstrap.workflows.parallel import Side
 from bootstrap.workflows.project import Project
 from bootstrap.workflows.registry import open_registry
@@ -28,7 +30,7 @@ class EnvironmentStatus:
     """One environment. Nothing that is not known is guessed: it is None.
 
     `state`: up; incomplete (an `up` did not end); lost (the emulator was restarted); unreachable; down.
-    `drift`: what differs from what `up` made, if that was asked for.
+    `drift`: what differs from what `up` made, if that was asked for. `kept`: what `down --keep-data` left of it.
     """
 
     env: str
@@ -42,6 +44,7 @@ class EnvironmentStatus:
     expired: bool | None = None
     drift: list[str] | None = None
     why: str | None = None
+    kept: tuple[KeptBucket, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return it for `--json`."""
@@ -49,15 +52,20 @@ class EnvironmentStatus:
 
 
 def status(project: Project, env: str | None, story: Story, *, drift: bool, today: date) -> list[EnvironmentStatus]:
-    """Return the status of one environment or of all that the file or this folder knows."""
+    """Return the status of one environment, or of all that the file, this folder or a kept bucket's receipt knows.
+
+    `today` is the day in UTC. Raises ConfigError for an environment that nothing of these knows.
+    """
+    kept = kept_buckets(project, story)
     if env is not None:
-        if project.record(env) is None:
+        if project.record(env) is None and all(one.env != env for one in kept):
             project.spec.environment(env)
         names = [env]
     else:
-        known = [*project.spec.environments, *(record.env for record in project.recorded())]
-        names = list(dict.fromkeys(known))
-    return [_one(project, name, story, drift=drift, today=today) for name in names]
+        recorded = [record.env for record in project.recorded()]
+        names = list(dict.fromkeys([*project.spec.environments, *recorded, *(one.env for one in kept)]))
+    found = [_one(project, name, story, drift=drift, today=today) for name in names]
+    return [replace(each, kept=tuple(one for one in kept if one.env == each.env)) for each in found]
 
 
 def _one(project: Project, env: str, story: Story, *, drift: bool, today: date) -> EnvironmentStatus:
@@ -65,7 +73,7 @@ def _one(project: Project, env: str, story: Story, *, drift: bool, today: date) 
     expires = table.expires if table else None
     when = {
         "expires": expires.isoformat() if expires else None,
-        "expired": today > expires if expires else None,
+        "expired": is_past(expires, today) if expires else None,
     }
     record = project.record(env)
     if record is None:

@@ -23,11 +23,13 @@ from bootstrap.core.names import STATE, Names, environment_problem
 from bootstrap.core.record import Record, Target
 from bootstrap.core.spec import region_problem
 from bootstrap.errors import AwsFailed, BootstrapError, Declined, UsageError
-from bootstrap.workflows import local
+from bootstrap.workflows import kept, local
 from bootstrap.workflows.guard import Run, guarded
+from bootstrap.workflows.history import Chronicle, chronicled
 from bootstrap.workflows.project import WORK, Project
 from bootstrap.workflows.story import Step, Story
-from bootstrap.workflows.target import open_place
+from bootstrap.workflows.target import Place as Where
+from bootstrap.workflows.target import at_emulator, open_place
 
 # Where the things are that this laptop holds for the local target.
 LAPTOP = "this laptop"
@@ -51,25 +53,30 @@ class Swept:
 
 @dataclass(frozen=True)
 class _Ground:
-    """Where a sweep looks. `aws` is None on the local target; its emulator may come and go while we look."""
+    """Where a sweep looks. `place` is None on the local target; its emulator may come and go while we look."""
 
     project: Project
     env: str | None
     target: Target
     account: str
-    aws: Aws | None
+    place: Where | None
     regions: tuple[str, ...]
 
     @property
     def state_bucket(self) -> str:
         return Names(self.project.spec.project, STATE, self.account).state_bucket
 
+    def at(self, env: str) -> Where | None:
+        """Return where an environment would be; None if that is an emulator which does not run."""
+        if self.place is not None:
+            return replace(self.place, names=Names(self.project.spec.project, env, self.account))
+        emulator = local.running_emulator(self.project)
+        return at_emulator(self.project, env, emulator) if emulator else None
+
     def reach(self) -> Aws | None:
         """Return who acts there; None if that is an emulator which does not run."""
-        if self.target == "aws":
-            return self.aws
-        emulator = local.running_emulator(self.project)
-        return emulator.aws(self.project.spec.region) if emulator else None
+        place = self.at(self.env or STATE)
+        return place.aws if place else None
 
     def up(self) -> set[str]:
         """Return the environments that this folder has up there: their things are no leftovers."""
@@ -113,6 +120,7 @@ def sweep(
     shown = _look(ground, story)
     wanted = {_identity(thing) for thing in shown.things if thing.removable}
     if not wanted:
+        _forget_gone(ground)
         return Swept((), shown)
     if not confirm(shown):
         raise Declined("Nothing was removed.")
@@ -131,12 +139,54 @@ def sweep(
         aws = ground.reach()
         if aws is not None:
             _refuse_running(aws, ground, runs, story)
+        chronicles = _begin_chronicles(ground, todo, story, stack)
+        envs_of_things = sorted({thing.env for thing in todo if thing.env})
+        for chronicle in chronicles:
+            chronicle.acts(envs=envs_of_things, things=len(todo))
         problems = _remove(aws, ground, todo, story)
         left = _look(ground, story)
-    there = {_identity(thing) for thing in left.things}
-    unseen = {blind.place.kind for blind in left.blind}
-    gone = tuple(thing for thing in todo if _identity(thing) not in there and thing.kind not in unseen)
+        _forget_gone(ground)
+        there = {_identity(thing) for thing in left.things}
+        unseen = {blind.place.kind for blind in left.blind}
+        gone = tuple(thing for thing in todo if _identity(thing) not in there and thing.kind not in unseen)
+        for chronicle in chronicles:
+            chronicle.acts(envs=envs_of_things, removed=len(gone), problems=len(problems))
     return Swept(gone, left, tuple(problems))
+
+
+def _begin_chronicles(ground: _Ground, todo: Sequence[Thing], story: Story, stack: ExitStack) -> list[Chronicle]:
+    """Open the histories that outlive this sweep: those of all environments which keep something in the state bucket.
+
+    One whose states go has no history any more, and a line there would be the next sweep's leftover. So those who
+    administer the others read of it. What cannot be read or written is told of, and keeps nothing from being removed.
+    """
+    bucket = ground.state_bucket
+    aws = ground.reach()
+    going = {thing.arn.rpartition(":::")[2].rstrip("/") for thing in todo}
+    if not todo or aws is None or bucket in going or any(_is_the_emulator(thing) for thing in todo):
+        return []
+    try:
+        envs = objects.folders(aws, bucket) if buckets.exists(aws, bucket, ground.account) else []
+    except AwsFailed as error:
+        story.note(f"This could not be written into the environments' history: {error.message}")
+        return []
+    found = []
+    for env in envs:
+        place = ground.at(env) if environment_problem(env) is None and f"{bucket}/{env}" not in going else None
+        if place is not None:
+            found.append(stack.enter_context(chronicled("sweep", story)))
+            found[-1].reached(place)
+    return found
+
+
+def _is_the_emulator(thing: Thing) -> bool:
+    """Tell whether a thing is the emulator that a sweep looks through, and not one that lost its record."""
+    return thing.kind == EMULATOR and thing.mark != "mark"
+
+
+def _forget_gone(ground: _Ground) -> None:
+    if ground.place is not None:
+        kept.forget_gone(ground.project, ground.place.aws, ground.account)
 
 
 def _tidy(project: Project, env: str) -> None:
@@ -165,7 +215,7 @@ def _open(
     # The profile that any environment of this folder was made with is as good as that of the one asked for.
     named = env or next((record.env for record in here), STATE)
     place = open_place(project, named, target, profile, story)
-    ground = _Ground(project, env, target, place.names.account, place.aws, places)
+    ground = _Ground(project, env, target, place.names.account, place, places)
     _refuse_what_is_up(ground)
     return ground
 
@@ -309,7 +359,28 @@ def _servers_left(ground: _Ground, aws: Aws | None, in_aws: Sequence[Thing]) -> 
         found.append(
             Thing(EMULATOR, f"{WORK}/local", what, LAPTOP, "name", None, command, removable=not strangers),
         )
-    return found
+    return [*found, *_lost_servers(ground)]
+
+
+def _lost_servers(ground: _Ground) -> list[Thing]:
+    """Return what runs for this folder with its record lost: nobody can reach what it holds any more."""
+    return [
+        Thing(
+            EMULATOR if one.env is None else MLFLOW,
+            _process(one),
+            f"{one.what}, whose record was lost",
+            LAPTOP,
+            "mark",
+            one.env,
+            "bootstrap sweep --local --delete",
+        )
+        for one in local.lost_servers(ground.project)
+        if ground.env in (None, one.env)
+    ]
+
+
+def _process(one: local.LostServer) -> str:
+    return f"process {one.process.pid}"
 
 
 def _has_unreadable_record(project: Project, recorded: Iterable[str]) -> bool:
@@ -349,8 +420,11 @@ def _refuse_running(aws: Aws, ground: _Ground, runs: dict[str, Run], story: Stor
 def _remove(aws: Aws | None, ground: _Ground, todo: Sequence[Thing], story: Story) -> list[str]:
     """Take things away, access first; returns in words what would not go."""
     problems = remove_in_aws(aws, todo, story) if aws is not None else []
+    lost = {_process(one): one for one in local.lost_servers(ground.project)} if ground.target == "local" else {}
     for thing in todo:
-        if thing.kind == MLFLOW and thing.env:
+        if thing.mark == "mark":
+            local.stop_lost(ground.project, [one for arn, one in lost.items() if arn == thing.arn])
+        elif thing.kind == MLFLOW and thing.env:
             local.stop_mlflow(ground.project, thing.env)
             shutil.rmtree(ground.project.env_folder(thing.env) / "mlflow", ignore_errors=True)
         elif thing.kind == EMULATOR:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import date
 from functools import partial
 
 from bootstrap.adapters.aws import buckets, people
@@ -18,6 +17,7 @@ from bootstrap.adapters.files import read_text
 from bootstrap.adapters.mlflow import MlflowServer
 from bootstrap.adapters.mlflow_api import DEFAULT_EXPERIMENT, MlflowApi, new_password
 from bootstrap.adapters.process import Jobs
+from bootstrap.core.last_day import is_past
 from bootstrap.core.membership import Membership
 from bootstrap.core.names import CI_MEMBER, profile
 from bootstrap.core.plan import Plan, in_words
@@ -26,6 +26,7 @@ from bootstrap.core.roster import parse_roster
 from bootstrap.errors import BootstrapError, ConfigError, Declined, GitHubFailed, NotSupportedYet, TerraformFailed
 from bootstrap.workflows import github, local, provision
 from bootstrap.workflows import laptop as laptops
+from bootstrap.workflows.clock import today
 from bootstrap.workflows.down_ledger import forget_ledger
 from bootstrap.workflows.github_entry import begin_to_look, enter_github, spare_provider
 from bootstrap.workflows.guard import guarded
@@ -126,6 +127,8 @@ def up(project: Project, request: Request, story: Story, confirm: Confirm, *, su
         Side(jobs, story) as side,
     ):
         forget_ledger(project.env_folder(request.env))
+        if request.target == "local":
+            local.meet_lost(project, story, sure=sure)
         side.start(warm_up)
         looking = begin_to_look(project, request.env, request.target, side)
         laptop = _look_again(project)
@@ -170,6 +173,8 @@ def up(project: Project, request: Request, story: Story, confirm: Confirm, *, su
                 confirm(prepared.plan)
             else:
                 _ask(project, prepared, confirm, made_state=made_state)
+                if request.target == "local":
+                    local.meet_lost(project, story, sure=True)
             chronicle.acts(target=request.target, changes=prepared.plan.summary())
             outcome = _carry_out(project, provisioner, prepared, side, story)
         if prepared.site is None:
@@ -260,9 +265,9 @@ def _before_anything(project: Project, request: Request, story: Story) -> Tools:
         require_local_extra("mlflow", "the MLflow server")
     if request.target == "local":
         require_local_extra("moto", "the AWS emulator")
-    if env.expires is not None and env.expires < date.today():
+    if is_past(env.expires, today()):
         where = project.spec.where("environments", env.name, "expires")
-        story.note(f"{where}: '{env.name}' expired on {env.expires.isoformat()}.")
+        story.note(f"{where}: '{env.name}' expired on {env.expires.isoformat()} (UTC).")
     if github.is_wanted(project) and github.is_rehearsal(project, request.target):
         story.note("GitHub is left alone: its workflows could not reach this laptop.")
     laptop = laptops.look_around(project)

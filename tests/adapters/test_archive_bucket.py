@@ -30,7 +30,6 @@ from bootstrap.adapters import process
 from bootstrap.adapters.aws import archive_bucket, copying, people
 from bootstrap.adapters.aws.session import Aws, KeyPair
 from bootstrap.adapters.emulator import Emulator
-from bootstrap.adapters.process import free_port
 from bootstrap.commands.restore_check import command as restore_check_command
 from bootstrap.core.manifest import Manifest, Source, parse_manifest
 from bootstrap.core.names import Names
@@ -45,6 +44,7 @@ from bootstrap.workflows.copy_out import Archived
 from bootstrap.workflows.project import Project
 from bootstrap.workflows.restore_check import Checked, restore_check
 from bootstrap.workflows.target import Place
+from tests.ports import some_port
 
 ACCOUNT = "123456789012"
 ANYBODY = KeyPair("AKIAIOSFODNN7EXAMPLE", "anything")
@@ -752,7 +752,7 @@ def test_a_bucket_whose_versions_stay(course: Course) -> None:
 def served(tmp_path: Path, home: Path) -> Iterator[Course]:
     """Make a course on a server of its own, as its operator."""
     emulator = Emulator(tmp_path / "emulator")
-    server = emulator.start(free_port(25410), os.environ)
+    server = emulator.start(some_port(), os.environ)
     try:
         operator = people.create_operator(Aws("us-east-1", server.url, key=ANYBODY), "operator", "/staff/")
         emulator.enforce_permissions(server)

@@ -6,48 +6,36 @@ one, and environments that it made.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from click.testing import CliRunner, Result
 from moto import mock_aws
 
 from bootstrap.adapters.aws import people
 from bootstrap.adapters.aws.archive_bucket import ArchiveBucket
 from bootstrap.adapters.aws.session import Aws
+from bootstrap.commands import options
+from bootstrap.commands import status as status_command
 from bootstrap.core.inventory import EVERYWHERE, Blind, Place, Scan
 from bootstrap.core.names import Names
 from bootstrap.core.record import Record
 from bootstrap.core.s3_address import S3Address
 from bootstrap.errors import BootstrapError, Declined, UsageError
 from bootstrap.workflows import down as downs
-from bootstrap.workflows import down_preview, provision
+from bootstrap.workflows import down_preview, provision, receipts, sweep
 from bootstrap.workflows.down import Gone, Request, down
 from bootstrap.workflows.down_preview import Preview
 from bootstrap.workflows.project import Project, open_project
+from tests.adapters.doubles import Story
 
 ACCOUNT = "123456789012"
 ENVS = ("stag", "devl")
-
-
-@dataclass
-class Story:
-    """Remembers what was told."""
-
-    told: list[str] = field(default_factory=list)
-
-    def say(self, text: str) -> None:
-        self.told.append(text)
-
-    note = say
-
-    def step(self, text: str) -> AbstractContextManager[Any]:
-        self.say(text)
-        return nullcontext(SimpleNamespace(detail=lambda _: None))
 
 
 class School:
@@ -330,3 +318,116 @@ class TestWithoutARecord:
         with pytest.raises(Declined):
             school.down(elsewhere=True, confirm=lambda _: False)
         assert not school.project.work.exists()
+
+
+class TestKeptBucket:
+    """What `status` knows of a bucket that `down --keep-data` left."""
+
+    @pytest.fixture(autouse=True)
+    def _at_home(self, school: School, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(options, "project", lambda *_, **__: school.project)
+
+    def status(self, *words: str) -> Result:
+        done = CliRunner().invoke(status_command.command, list(words))
+        assert done.exit_code == 0, done.exception
+        return done
+
+    def kept(self, *words: str) -> dict[str, list[dict[str, Any]]]:
+        found = json.loads(self.status("--json", *words).stdout)["environments"]
+        return {one["env"]: one["kept"] for one in found if one["kept"]}
+
+    def test_it_is_named_with_all_that_the_receipt_knows(self, school: School, monkeypatch: pytest.MonkeyPatch) -> None:
+        school.up()
+        receipt = school.down(keep_data=True).kept.receipt
+        # Nobody asks AWS for it.
+        monkeypatch.setattr(Aws, "client", lambda *_: pytest.fail("AWS was asked"))
+        told = self.kept()
+        assert told == self.kept("--env", "stag")
+        [one] = told["stag"]
+        assert one == {
+            "env": "stag",
+            "bucket": school.names().bucket,
+            "target": "aws",
+            "account_id": ACCOUNT,
+            "region": "us-east-1",
+            "since": receipt.ended,
+            "objects": 1,
+            "versions": 1,
+            "bytes": len("dataset/a.txt"),
+            "cost": {"usd": one["cost"]["usd"], "says": receipt.cost_now.says},
+            "receipt": receipt.id,
+            "command": "bootstrap sweep --env stag --delete",
+        }
+        shown = self.status().stdout
+        assert f"{school.names().bucket} (kept)" in shown
+        assert f"on {receipt.ended[:10]}" in shown
+        assert "it held 1 file (1 version, 13 bytes)" in shown
+        assert f"It costs {receipt.cost_now.dollars} a month. {receipt.cost_now.says}" in shown
+        assert "To use it again: bootstrap up --env stag\n" in shown
+        assert "To remove it with all in it: bootstrap sweep --env stag --delete" in shown
+
+    def test_it_is_known_though_no_file_names_the_environment(self, school: School) -> None:
+        school.up()
+        school.down(keep_data=True)
+        (school.folder / "bootstrap.toml").write_text('project = "demo"\n[environments.devl]\n')
+        assert list(self.kept()) == list(self.kept("--env", "stag")) == ["stag"]
+
+    def test_a_teardown_that_kept_nothing_leaves_nothing_to_tell(self, school: School) -> None:
+        school.up()
+        school.down()
+        assert self.kept() == {}
+        assert "(kept)" not in self.status().stdout
+
+    def test_an_environment_that_is_up_again_has_taken_it_over(self, school: School) -> None:
+        school.up()
+        record = school.project.record("stag")
+        assert record is not None
+        school.down(keep_data=True)
+        school.project.save(record)
+        assert self.kept() == {}
+        # The one on a laptop has nothing to do with the bucket in AWS.
+        school.project.save(replace(record, target="local"))
+        assert list(self.kept()) == ["stag"]
+
+    def test_the_last_teardown_counts(self, school: School) -> None:
+        school.up()
+        school.down(keep_data=True)
+        school.down(elsewhere=True)
+        assert self.kept() == {}
+
+    def test_the_command_that_removes_it_is_heard_of(self, school: School) -> None:
+        for env in ENVS:
+            school.up(env)
+            school.down(env=env, keep_data=True)
+        sweep.find(school.project, "stag", None, "aws", (), school.story)
+        assert list(self.kept()) == ["stag", "devl"]
+        assert len(sweep.sweep(school.project, "stag", None, "aws", (), school.story, lambda _: True).removed) == 1
+        assert list(self.kept()) == ["devl"]
+
+    def test_one_that_somebody_removed_by_hand_is_forgotten_by_the_next_sweep(self, school: School) -> None:
+        school.up()
+        school.down(keep_data=True)
+        s3, bucket = school.aws.client("s3"), school.names().bucket
+        for one in s3.list_object_versions(Bucket=bucket)["Versions"]:
+            s3.delete_object(Bucket=bucket, Key=one["Key"], VersionId=one["VersionId"])
+        s3.delete_bucket(Bucket=bucket)
+        sweep.sweep(school.project, None, None, "aws", (), school.story, lambda _: True)
+        assert self.kept() == {}
+
+    @pytest.mark.parametrize("damage", ["edited", "no key"])
+    def test_a_receipt_that_proves_nothing_is_not_believed(self, school: School, damage: str) -> None:
+        school.up()
+        stored = school.down(keep_data=True).kept.stored
+        if damage == "edited":
+            stored.json.write_text(stored.json.read_text().replace('"objects": 1', '"objects": 2'))
+        else:
+            (stored.json.parent.parent / "receipt-key.pem").write_text("no key")
+        shown = self.status()
+        assert "(kept)" not in shown.stdout
+        assert ("is not known" in shown.stderr) == (damage == "no key")
+
+    def test_what_the_emulator_kept_went_with_the_emulator(self, school: School) -> None:
+        school.up()
+        receipt = school.down(keep_data=True).kept.receipt
+        receipts.keep(replace(receipt, target="local", id="demo--stag--local"))
+        assert [one["target"] for one in self.kept()["stag"]] == ["aws"]

@@ -11,7 +11,6 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from unittest.mock import MagicMock
 
 import pytest
 
@@ -24,7 +23,7 @@ from bootstrap.core.spec import Spec
 from bootstrap.errors import AwsFailed, BootstrapError, ToolMissing
 from bootstrap.workflows import local
 from bootstrap.workflows.project import Project
-from bootstrap.workflows.story import Story
+from tests.adapters.doubles import Story
 from tests.ports import some_port
 
 ANYBODY = KeyPair("anybody", "anything")
@@ -216,7 +215,7 @@ def test_where_another_comes_to_its_port_first_it_takes_the_next(
     monkeypatch.setattr(Emulator, "start", too_late)
     project = Project(tmp_path, Spec.default("demo"), dict(os.environ), tmp_path)
     try:
-        assert local.ensure_emulator(project, MagicMock(spec=Story), port=some_port()).started
+        assert local.ensure_emulator(project, Story(), port=some_port()).started
     finally:
         local.stop_emulator(project)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -21,10 +21,12 @@ from bootstrap.commands import history as history_command
 from bootstrap.commands import options
 from bootstrap.core.membership import Handover, Member, Membership
 from bootstrap.core.names import Names
-from bootstrap.core.record import Record
+from bootstrap.core.prices import on_this_laptop
+from bootstrap.core.receipt import Receipt, receipt_id
+from bootstrap.core.record import Record, Target
 from bootstrap.core.spec import Spec
 from bootstrap.errors import AwsFailed, BootstrapError, Declined, GitHubFailed
-from bootstrap.workflows import github, github_desk, history, offboard, onboard, rotate, unlock
+from bootstrap.workflows import github, github_desk, history, offboard, onboard, receipts, rotate, unlock
 from bootstrap.workflows.counter import Counter
 from bootstrap.workflows.guard import guarded
 from bootstrap.workflows.handover import Seal
@@ -32,6 +34,7 @@ from bootstrap.workflows.history import Chronicle, chronicled, read
 from bootstrap.workflows.project import Project
 from bootstrap.workflows.registry import open_registry
 from bootstrap.workflows.target import Place
+from tests.adapters.doubles import Story
 
 NAMES = Names("demo", "stag", "123456789012")
 BEGAN = datetime(2026, 11, 21, 7, 44, tzinfo=timezone.utc)
@@ -39,24 +42,6 @@ BEGAN = datetime(2026, 11, 21, 7, 44, tzinfo=timezone.utc)
 
 class Killed(BaseException):
     """The end of a process, as far as one can have it inside of one."""
-
-
-class Story:
-    """Remembers what was noted."""
-
-    def __init__(self) -> None:
-        self.notes: list[str] = []
-
-    def say(self, text: str) -> None: ...
-
-    def note(self, text: str) -> None:
-        self.notes.append(text)
-
-    def step(self, _: str) -> AbstractContextManager[Any]:
-        class Step:
-            def detail(self, text: str) -> None: ...
-
-        return nullcontext(Step())
 
 
 class School:
@@ -432,6 +417,107 @@ def test_the_command_shows_it_to_people_and_to_scripts(school: School, monkeypat
     told = json.loads(run(school.project, monkeypatch, "--json", "--limit", "1").stdout)
     assert (told["env"], told["older"]) == ("stag", 1)
     assert told["history"][0]["arguments"] == {"added": ["bia", "caio"]}
+
+
+# After a teardown
+
+
+def taken_down(env: str = "stag", *, target: Target, lines: int = 2, ended: str = "2026-11-21T17:32:52Z") -> str:
+    """Write the receipt of a teardown, as `down` does; returns its id."""
+    receipt = Receipt(
+        id=receipt_id("demo", env, ended),
+        project="demo",
+        env=env,
+        target=target,
+        account_id=NAMES.account,
+        region="us-east-1",
+        command="down",
+        by=None,
+        began=ended,
+        ended=ended,
+        removed=(),
+        objects=0,
+        versions=0,
+        bytes=0,
+        scan=None,
+        cost_before=on_this_laptop(),
+        cost_now=on_this_laptop(),
+        history=({"command": "up"},) * lines,
+    )
+    return receipts.keep(receipt).receipt.id
+
+
+@pytest.fixture
+def elsewhere(school: School, tmp_path: Path) -> Project:
+    """A folder in which nothing is on record, as after a `down`."""
+    return Project(tmp_path / "elsewhere", Spec.default("demo"), {}, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("lines", "says"), [(2, "Its history (2 lines) is in its receipt:"), (0, "This is its receipt:")]
+)
+def test_of_one_that_was_on_this_laptop_the_receipt_is_named_and_aws_is_not_asked(
+    elsewhere: Project, monkeypatch: pytest.MonkeyPatch, lines: int, says: str
+) -> None:
+    taken_down(target="aws", ended="2026-11-20T00:00:00Z")
+    name = taken_down(target="local", lines=lines)
+    monkeypatch.setattr(Aws, "client", lambda *_: pytest.fail("AWS was asked"))
+    shown = run(elsewhere, monkeypatch).stdout
+    assert shown == (
+        f"'stag' is gone: it was taken down on 2026-11-21 17:32 (UTC). {says}\n  bootstrap receipts show {name}\n"
+    )
+    told = json.loads(run(elsewhere, monkeypatch, "--json").stdout)
+    assert told == {
+        "env": "stag",
+        "older": 0,
+        "history": [],
+        "gone": {"when": "2026-11-21T17:32:52Z", "receipt": name, "lines": lines},
+    }
+
+
+def test_who_names_a_profile_means_the_one_in_aws(
+    school: School, elsewhere: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken_down(target="local")
+    (tmp_path / "none").write_text("[me]\naws_access_key_id = AKIAIOSFODNN7EXAMPLE\naws_secret_access_key = secret\n")
+    with chronicled("up", school.story) as chronicle:
+        chronicle.reached(school.place)
+        acts(chronicle)
+    told = history.history(elsewhere, "stag", "me", school.story, limit=5)
+    assert ([one.command for one in told.entries], told.gone) == (["up"], None)
+
+
+def test_one_that_was_in_aws_is_looked_for_there(
+    school: School, elsewhere: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken_down(target="local", ended="2026-11-20T00:00:00Z")
+    name = taken_down(target="aws")
+    gone = history.history(elsewhere, "stag", None, school.story, limit=5).gone
+    assert gone is not None
+    assert gone.receipt == name
+    # Somebody else has brought it up again since.
+    with chronicled("up", school.story) as chronicle:
+        chronicle.reached(school.place)
+        acts(chronicle)
+    told = history.history(elsewhere, "stag", None, school.story, limit=5)
+    assert ([one.command for one in told.entries], told.gone) == (["up"], None)
+
+    def unknown(_: Aws) -> Caller:
+        raise AwsFailed("There are no AWS credentials.")
+
+    monkeypatch.setattr(Aws, "caller", unknown)
+    assert history.history(elsewhere, "stag", None, school.story, limit=5).gone == gone
+    assert "There are no AWS credentials." in school.story.notes[-1]
+
+
+def test_one_that_is_up_again_here_is_not_gone(school: School) -> None:
+    taken_down(target="local")
+    assert history.history(school.project, "stag", None, school.story, limit=5).gone is None
+
+
+def test_the_end_of_another_environment_says_nothing(elsewhere: Project, school: School) -> None:
+    taken_down("devl", target="local")
+    assert history.history(elsewhere, "stag", None, school.story, limit=5).gone is None
 
 
 # The commands that write it

@@ -14,7 +14,6 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta, timezone
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -38,6 +37,7 @@ from bootstrap.errors import AwsFailed, BootstrapError, ConfigError, UsageError
 from bootstrap.workflows.join import Joined, join
 from bootstrap.workflows.leave import Left, leave
 from bootstrap.workflows.project import Project
+from tests.adapters.doubles import Story
 from tests.ports import some_port
 
 NAMES = Names("course", "stag", ACCOUNT)
@@ -138,24 +138,6 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
 
 
 # --- a laptop with a repository on it ---
-
-
-class Story:
-    """Keeps what it is told."""
-
-    def __init__(self) -> None:
-        self.notes: list[str] = []
-
-    def say(self, text: str) -> None:
-        self.notes.append(text)
-
-    def note(self, text: str) -> None:
-        self.notes.append(text)
-
-    @contextmanager
-    def step(self, text: str) -> Iterator[Any]:
-        self.notes.append(text)
-        yield None
 
 
 @dataclass
@@ -424,7 +406,7 @@ def test_an_invite_without_a_password_where_there_is_none(student: Student, clou
     done = student.join(cloud.invite(mlflow_password=None))
     assert "PASSWORD" not in student.read(".env")
     assert "log in to MLflow" not in [check.what for check in done.checks]
-    assert any("Open the invite that came before it first" in note for note in student.story.notes)
+    assert any("Open the invite that came before it first" in note for note in student.story.told)
 
 
 # --- refused, and then nothing is written ---
@@ -435,7 +417,7 @@ def refused(student: Student, error: type[BootstrapError], match: str, invite: I
     with pytest.raises(error, match=match) as caught:
         student.join(invite, **how)
     assert student.files() == before
-    told = [caught.value.message, caught.value.hint, *student.story.notes]
+    told = [caught.value.message, caught.value.hint, *student.story.told]
     assert not any(secret in text for secret in (PASSWORD, invite.secret_access_key) for text in told)
     return caught.value
 
@@ -579,7 +561,7 @@ def test_a_clock_that_is_wrong_is_no_dead_invite(student: Student, like_aws: Clo
 
 def test_variables_that_win_over_the_profile_are_told(student: Student, like_aws: Cloud) -> None:
     student.join(like_aws.invite(target="aws", endpoint_url=None))
-    assert any("AWS_ENDPOINT_URL, and that wins over" in note for note in student.story.notes)
+    assert any("AWS_ENDPOINT_URL, and that wins over" in note for note in student.story.told)
 
 
 # --- profiles ---
@@ -601,10 +583,10 @@ def test_beside_the_operators_profile(student: Student, invite: Invite) -> None:
     before = student.texts()
     done = student.join(invite)
     assert done.record.aws_profile == "course-stag-ana"
-    assert any("that of course/stag; yours is called course-stag-ana" in note for note in student.story.notes)
+    assert any("that of course/stag; yours is called course-stag-ana" in note for note in student.story.told)
     assert "profile = course-stag\n" in student.read(".dvc/config")
     assert "profile = course-stag-ana\n" in student.read(".dvc/config.local")
-    assert any(f"led to s3://{NAMES.bucket}/dvc/ci" in note for note in student.story.notes)
+    assert any(f"led to s3://{NAMES.bucket}/dvc/ci" in note for note in student.story.told)
     assert "AWS_PROFILE=course-stag-ana" in student.read(".env")
     assert not student.join(invite).changed
     student.leave()
@@ -649,9 +631,9 @@ def test_two_folders_with_one_profile(student: Student, cloud: Cloud, invite: In
     student.join(invite, folder=other)
     assert {name: one for name, one in student.files().items() if ".aws" in name} == aws
 
-    assert not any("is used in" in note for note in student.story.notes)
+    assert not any("is used in" in note for note in student.story.told)
     student.join(cloud.invite())
-    assert any(f"is used in {other} too" in note for note in student.story.notes)
+    assert any(f"is used in {other} too" in note for note in student.story.told)
 
     left = student.leave()
     assert len(left.kept) == 1
@@ -936,7 +918,7 @@ def test_a_dvc_repository_in_use_stays(plain: Student, invite: Invite, what: str
 def test_without_a_repository(plain: Student, invite: Invite) -> None:
     done = plain.join(invite)
     assert done.record.dvc_repository is None
-    assert any("no DVC remote was written" in note for note in plain.story.notes)
+    assert any("no DVC remote was written" in note for note in plain.story.told)
     assert not plain.join(invite).changed
     # The folder may become a repository later.
     assert plain.read(".gitignore") == "/.env\n"
@@ -961,7 +943,7 @@ def test_without_dvc_the_rest_is_written(plain: Student, invite: Invite, monkeyp
     monkeypatch.setattr(dvc, "find", lambda *_: None)
     plain.git("init", "-q")
     plain.join(invite)
-    assert any("pip install 'dvc[s3]'" in note for note in plain.story.notes)
+    assert any("pip install 'dvc[s3]'" in note for note in plain.story.told)
     assert not plain.join(invite).changed
     plain.leave()
     assert plain.texts() == {}

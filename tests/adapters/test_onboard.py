@@ -6,10 +6,8 @@ Terraform is stood in for: it makes the user by itself and says so, as the real 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 import pytest
 from moto import mock_aws
@@ -28,30 +26,11 @@ from bootstrap.workflows.handover import Seal
 from bootstrap.workflows.project import Project
 from bootstrap.workflows.registry import open_registry
 from bootstrap.workflows.target import Place
+from tests.adapters.doubles import Story
 
 NAMES = Names("demo", "stag", "123456789012")
 TODAY = date(2026, 11, 21)
 HANDED = Handover("AKIAIOSFODNN7EXAMPLE", "2026-11-01T00:00:00+00:00", "code")
-
-
-class Story:
-    """Remembers what was told."""
-
-    def __init__(self) -> None:
-        self.told: list[str] = []
-
-    def say(self, text: str) -> None:
-        self.told.append(text)
-
-    note = say
-
-    def step(self, text: str) -> AbstractContextManager[Any]:
-        self.say(text)
-
-        class Step:
-            def detail(self, text: str) -> None: ...
-
-        return nullcontext(Step())
 
 
 class Terraform:

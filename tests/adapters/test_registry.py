@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any
 
 import pytest
 from moto import mock_aws
@@ -19,28 +17,12 @@ from bootstrap.errors import AwsFailed, BootstrapError
 from bootstrap.workflows.project import Project
 from bootstrap.workflows.registry import Registry, open_registry
 from bootstrap.workflows.target import Place
+from tests.adapters.doubles import Story
 
 NAMES = Names("demo", "stag", "123456789012")
 ANA = Member("ana", team="red")
 BIA = Member("bia", "instructor")
 HANDED = Handover("AKIAIOSFODNN7EXAMPLE", "2026-11-21T10:00:00+00:00", "code")
-
-
-class Story:
-    """Remembers what was told."""
-
-    def __init__(self) -> None:
-        self.told: list[str] = []
-
-    def say(self, text: str) -> None:
-        self.told.append(text)
-
-    def note(self, text: str) -> None:
-        self.told.append(text)
-
-    def step(self, text: str) -> AbstractContextManager[Any]:
-        self.told.append(text)
-        return nullcontext()
 
 
 @pytest.fixture

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any
 
 import pytest
 from moto import mock_aws
@@ -24,6 +22,7 @@ from bootstrap.workflows.handover import Code, CodesFile, Seal
 from bootstrap.workflows.project import Project
 from bootstrap.workflows.registry import open_registry
 from bootstrap.workflows.target import Place
+from tests.adapters.doubles import Story
 
 NAMES = Names("demo", "stag", "123456789012")
 USER = NAMES.iam_user("ana")
@@ -31,18 +30,6 @@ USER = NAMES.iam_user("ana")
 
 class Killed(BaseException):
     """The end of a process, as far as one can have it inside of one."""
-
-
-class Story:
-    def say(self, text: str) -> None: ...
-
-    def note(self, text: str) -> None: ...
-
-    def step(self, _: str) -> AbstractContextManager[Any]:
-        class Step:
-            def detail(self, text: str) -> None: ...
-
-        return nullcontext(Step())
 
 
 class School:

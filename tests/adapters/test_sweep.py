@@ -10,7 +10,6 @@ import json
 import socket
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -32,8 +31,10 @@ from bootstrap.core.names import Names
 from bootstrap.core.record import Record, Target
 from bootstrap.core.spec import Spec, parse_spec
 from bootstrap.errors import BootstrapError, Declined, UsageError
-from bootstrap.workflows import local, sweep
+from bootstrap.workflows import history, local, sweep
 from bootstrap.workflows.project import Project
+from bootstrap.workflows.target import Place
+from tests.adapters.doubles import Story
 from tests.ports import some_port
 
 ACCOUNT, HOME, ABROAD = "123456789012", "us-east-1", "eu-west-1"
@@ -43,32 +44,12 @@ PROVIDER = f"arn:aws:iam::{ACCOUNT}:oidc-provider/{ISSUER}"
 POLICY = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]})
 
 
-class Told:
-    """A story that remembers what it was told."""
-
-    def __init__(self) -> None:
-        self.notes: list[str] = []
-        self.said: list[str] = []
-
-    def say(self, text: str) -> None:
-        self.said.append(text)
-
-    def note(self, text: str) -> None:
-        self.notes.append(text)
-
-    def step(self, _: str) -> AbstractContextManager[Any]:
-        class Step:
-            def detail(self, text: str) -> None: ...
-
-        return nullcontext(Step())
-
-
 class World:
     """An account, and a project folder that knows nothing of what is in it."""
 
     def __init__(self, folder: Path, aws: Aws, spec: Spec | None = None) -> None:
         self.project = Project(folder, spec or Spec.default("course"), {}, folder)
-        self.story = Told()
+        self.story = Story()
         self.aws = aws
         self.iam, self.s3 = self.aws.client("iam"), self.aws.client("s3")
 
@@ -125,7 +106,7 @@ class World:
         self.project.save(Record("course", env, target, HOME, account, None, *where, complete=complete))
 
     def everything(self) -> dict[str, object]:
-        """Return all that is in the account, with all that can be changed about it."""
+        """Return all that is in the account, with all that can be changed about it; lines of histories come on top."""
         found: dict[str, object] = {}
         for bucket in self.s3.list_buckets()["Buckets"]:
             name = bucket["Name"]
@@ -133,6 +114,7 @@ class World:
             held = [
                 (one["Key"], one["VersionId"])
                 for one in versions.get("Versions", []) + versions.get("DeleteMarkers", [])
+                if "/history/" not in one["Key"]
             ]
             found[name] = (sorted(held), len(self.s3.list_multipart_uploads(Bucket=name).get("Uploads", [])))
         for user in self.iam.list_users()["Users"]:
@@ -540,7 +522,7 @@ def laptop(tmp_path: Path) -> Iterator[World]:
     """A folder whose emulator runs, and whose operator knows of no environment."""
     project = Project(tmp_path, Spec.default("course"), {}, tmp_path)
     try:
-        yield World(tmp_path, local.ensure_emulator(project, Told()).aws(HOME))
+        yield World(tmp_path, local.ensure_emulator(project, Story()).aws(HOME))
     finally:
         local.stop_emulator(project)
 
@@ -675,3 +657,73 @@ def test_nobody_there_to_answer(world: World, monkeypatch: pytest.MonkeyPatch) -
     done = CliRunner().invoke(sweep_command.command, ["--delete"])
     assert isinstance(done.exception, UsageError)
     assert CliRunner().invoke(sweep_command.command, []).exit_code == 0
+
+
+# --- the history ---
+
+
+def lines(world: World, env: str) -> list[tuple[str, str, dict[str, Any]]]:
+    """Return what stands in an environment's history: the command, how it ended, and what it was about."""
+    names = Names("course", env, ACCOUNT)
+    place = Place("aws", names, world.aws, None, custom_endpoint=False, emulated=False)
+    found = history.read(place, env, world.story)
+    return [(one["command"], one["result"], one["arguments"]) for one in found]
+
+
+@pytest.mark.parametrize("env", [None, "stag"])
+def test_who_keeps_the_state_bucket_reads_of_it(env: str | None, world: World) -> None:
+    world.environment("course", "stag")
+    world.environment("course", "prod")
+    world.remember("prod")
+    world.project_wide("course", "prod/environment.tfstate", "stag/environment.tfstate", "Not An Env/x")
+    count = len(world.sweep(env).removed)
+    told = ("sweep", "done", {"envs": ["stag"], "removed": count})
+    assert lines(world, "prod") == [told]
+    # As long as its states are there so is its history. Where they went, a line would be the next leftover.
+    assert lines(world, "stag") == ([told] if env is None else [])
+    assert world.find(env).things == ()
+    stored = world.s3.list_objects_v2(Bucket=NAMES.state_bucket)["Contents"]
+    assert {one["Key"].partition("/")[0] for one in stored} == {"prod", "Not An Env", *([] if env else ["stag"])}
+
+
+def test_a_look_a_no_and_nothing_to_do_leave_no_line(world: World) -> None:
+    world.remember("prod")
+    world.project_wide("course", "prod/environment.tfstate")
+    world.sweep()
+    world.environment("course", "stag")
+    world.find()
+    with pytest.raises(Declined):
+        world.sweep(confirm=lambda _: False)
+    assert lines(world, "prod") == []
+
+
+def test_with_the_state_bucket_the_history_goes(world: World) -> None:
+    world.environment("course", "stag")
+    world.project_wide("course", "stag/environment.tfstate")
+    world.sweep()
+    assert world.everything() == {}
+    assert world.story.notes == []
+
+
+@pytest.mark.parametrize(("call", "words"), [("ListObjectsV2", {"Delimiter": "/"}), ("PutObject", {})])
+def test_a_history_that_cannot_be_written_keeps_nothing_from_going(
+    call: str, words: dict[str, str], world: World
+) -> None:
+    world.environment("course", "stag")
+    world.remember("prod")
+    world.project_wide("course", "prod/environment.tfstate")
+    before = len(world.everything())
+
+    def refused(params: dict[str, Any], **_: object) -> None:
+        if words.items() <= params.items():
+            raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, call)
+
+    def meanwhile(_: Scan) -> bool:
+        world.s3.meta.events.register(f"before-parameter-build.s3.{call}", refused)
+        return True
+
+    swept = world.sweep(confirm=meanwhile)
+    world.s3.meta.events.unregister(f"before-parameter-build.s3.{call}", refused)
+    assert len(swept.removed) == before - len(world.everything()) == 5
+    assert any("could not be written into the environment" in note for note in world.story.notes)
+    assert lines(world, "prod") == []

@@ -95,8 +95,17 @@ def test_from_plan_to_down(signed_in: Course, amazon: Aws) -> None:
     }
 
     assert "a --yes is not enough" in course.bootstrap("down", "--env", "stag", "--yes", code=1).err
-    done = course.bootstrap("down", "--env", "stag", "--confirm", "stag", "--json")
+    s3 = amazon.client("s3")
+    s3.create_bucket(Bucket="archives")
+    archive = "s3://archives/2026"
+    done = course.bootstrap("down", "--env", "stag", "--archive", archive, "--confirm", "stag", "--json")
     receipt = done.json()["receipt"]
+    assert "Every file is there and unchanged." in course.bootstrap("restore-check", archive).out
+    archived = [one["Key"] for one in s3.list_objects_v2(Bucket="archives")["Contents"]]
+    assert [key for key in archived if key.startswith("2026/bucket/dvc/ci/files/")], archived
+    for key in archived:
+        s3.delete_object(Bucket="archives", Key=key)
+    s3.delete_bucket(Bucket="archives")
     assert (receipt["clean"], done.json()["left"]) == (True, [])
     assert {thing["arn"] for thing in found["things"]} <= set(done.json()["removed"])
     theirs.require_alone()

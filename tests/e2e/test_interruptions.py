@@ -9,6 +9,7 @@ import base64
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import urllib.request
@@ -267,6 +268,29 @@ class TestStanding:
             ("MLflow (stag)", "running"),
         ]
         assert run in runs(course)
+
+
+def test_servers_whose_folder_was_deleted_do_not_outlive_the_next_up(course: Course) -> None:
+    course.up()
+    before, emulator = course.argv_of_processes(), course.emulator()
+    shutil.rmtree(course.work)
+    assert course.argv_of_processes() == before
+    lost = course.bootstrap("local", "status", "--json").json()["servers"]
+    assert sorted((one["name"], one["state"]) for one in lost if one["pid"]) == [
+        ("AWS emulator", "lost"),
+        ("MLflow (stag)", "lost"),
+    ]
+    again = course.up()
+    assert "Stopped what ran for this folder though its record was gone" in again.err
+    assert not psutil.pid_exists(emulator["pid"])
+    assert course.emulator()["port"] == emulator["port"]
+    assert len(course.argv_of_processes()) == len(before)
+
+    shutil.rmtree(course.work)
+    stopped = course.bootstrap("local", "stop", "--yes").out
+    assert "the AWS emulator (process" in stopped
+    assert "the MLflow server of stag (process" in stopped
+    assert course.argv_of_processes() == []
 
 
 def mlflow(course: Course, path: str, body: dict[str, object]) -> dict[str, Any]:

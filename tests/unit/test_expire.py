@@ -28,8 +28,8 @@ from bootstrap.core.record import Record
 from bootstrap.core.spec import parse_spec
 from bootstrap.core.workflow_files import files_for
 from bootstrap.errors import AwsFailed, BootstrapError, Declined, GitHubFailed, UsageError
+from bootstrap.workflows import clock, expire, receipts
 from bootstrap.workflows import down as downs
-from bootstrap.workflows import expire, receipts
 from bootstrap.workflows.expire import Ended, Past, PastPerson, look, take_down, worst
 from bootstrap.workflows.project import Project
 from bootstrap.workflows.workflow_files import write_workflows
@@ -329,7 +329,7 @@ class Clock(datetime):
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *words: str) -> Result:
-    monkeypatch.setattr(expire_command, "datetime", Clock)
+    monkeypatch.setattr(clock, "datetime", Clock)
     monkeypatch.setattr(ui, "show_plan", lambda _: None)
     return CliRunner().invoke(expire_command.command, list(words))
 

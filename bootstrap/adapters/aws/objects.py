@@ -81,6 +81,13 @@ def listed(aws: Aws, bucket: str, prefix: str) -> list[Stored]:
         ]
 
 
+def folders(aws: Aws, bucket: str) -> list[str]:
+    """Return the names before the first slash of what is in a bucket now, in order. Raises AwsFailed."""
+    with explained(f"list s3://{bucket} (s3:ListBucket)"):
+        pages = aws.client("s3").get_paginator("list_objects_v2").paginate(Bucket=bucket, Delimiter="/")
+        return [entry["Prefix"].rstrip("/") for page in pages for entry in page.get("CommonPrefixes", [])]
+
+
 def download(aws: Aws, bucket: str, prefix: str, folder: Path, progress: Callable[[int], None]) -> list[Path]:
     """Copy every object below `prefix` into `folder`, several at a time, and make sure that each arrived whole.
 
