@@ -218,6 +218,10 @@ def test_two_environments_come_up_at_once_and_go_one_by_one(course: Course) -> N
     (course.folder / "bootstrap.toml").write_text(text + '[environments.devl.mlflow]\nkind = "none"\n')
     assert course.buckets() == [course.bucket_of("devl")]
     assert course.users("devl") == []
+    (seen,) = course.bootstrap("status", "--env", "devl", "--json").json()["environments"]
+    (kept,) = seen["kept"]
+    assert (seen["state"], kept["bucket"]) == ("down", course.bucket_of("devl"))
+    assert kept["command"] == "bootstrap sweep --env devl --local --delete"
     course.up("devl")
     assert [key for key in course.keys(course.bucket_of("devl"), "dvc/ci/") if "/files/" in key] == pushed
 
@@ -227,6 +231,8 @@ def test_two_environments_come_up_at_once_and_go_one_by_one(course: Course) -> N
     assert not (course.folder / ".env").exists()
     assert not course.work.exists()
     assert course.argv_of_processes() == []
+    assert "'devl' is gone: it was taken down on" in course.bootstrap("history", "--env", "devl").out
+    assert "(kept)" not in course.bootstrap("status").out
 
 
 def secrets_of(course: Course) -> dict[str, bytes]:
