@@ -364,28 +364,7 @@ def test_the_calls_to_add_one_do_not_grow_with_the_class(school: Class, few: Cla
     assert calls(school) == calls(few) > 0
 
 
-def test_down_takes_everybody_along_even_after_a_kill(few: Class) -> None:
-    users = few.users("stag")
-    # By hand, and it would stop IAM from deleting the user.
-    iam = few.operator().client("iam")
-    iam.create_login_profile(UserName=few.user("ana"), Password="Not-For-Long-1")
-    iam.create_group(GroupName="theirs")
-    iam.add_user_to_group(GroupName="theirs", UserName=few.user("ana"))
-    log = few.work / "envs/stag/infra/members/logs/apply.jsonl"
-    log.unlink()
-    begun = few.begin("down", "--env", "stag", "--yes")
-    wait_for(lambda: any(event[0] == "apply_complete" for event in events(log)), during=begun)
-    begun.kill(with_terraform=True)
-    done = few.bootstrap("down", "--env", "stag", "--yes", "--json").json()
-    assert done["receipt"]["clean"]
-    assert {f"arn:aws:iam::{ACCOUNT}:user/small/stag/{user}" for user in users} <= set(done["removed"])
-    assert not (few.folder / "invites").exists()
-    left = {Path(path) for path in few.snapshot() if "/.dvc" not in path}
-    assert {path.name for path in left} == {"members.csv", "codes.csv", ".gitignore"}
-    assert not few.processes()
-
-
-def test_at_the_end_everything_is_archived_and_nothing_is_left(
+def test_at_the_end_everything_is_archived_and_nothing_is_left_even_after_a_kill(
     school: Class, students: dict[str, Course], hub: GitHubServer
 ) -> None:
     folder = school.home / "2026"
@@ -394,8 +373,19 @@ def test_at_the_end_everything_is_archived_and_nothing_is_left(
     assert on_github["stag"].secrets
     theirs = Bystanders(school.operator(), OPERATOR_PATH + OPERATOR)
     theirs.put()
+    # By hand, and it would stop IAM from deleting the user.
+    iam = theirs.account.client("iam")
+    iam.create_login_profile(UserName=school.user(ANA), Password="Not-For-Long-1")
+    iam.create_group(GroupName="theirs")
+    iam.add_user_to_group(GroupName="theirs", UserName=school.user(ANA))
+    log = school.work / "envs/stag/infra/members/logs/apply.jsonl"
+    log.unlink()
+    words = ("down", "--env", "stag", "--archive", str(folder), "--confirm", "stag", "--json")
     with emulator_that_stays(school):
-        done = school.bootstrap("down", "--env", "stag", "--archive", str(folder), "--confirm", "stag", "--json").json()
+        begun = school.begin(*words)
+        wait_for(lambda: any(event[0] == "apply_complete" for event in events(log)), during=begun)
+        begun.kill(with_terraform=True)
+        done = school.bootstrap(*words).json()
         theirs.require_alone()
     assert (done["receipt"]["clean"], done["left"]) == (True, [])
     assert {f"arn:aws:iam::{ACCOUNT}:user/{school.name}/stag/{user}" for user in users} <= set(done["removed"])

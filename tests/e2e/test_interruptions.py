@@ -81,8 +81,7 @@ class TestKilled:
     @pytest.mark.parametrize(
         ("moment", "with_terraform"),
         [
-            pytest.param(emulator_is_recorded, False, id="while the emulator starts"),
-            pytest.param(terraform_begins, False, id="while Terraform works on"),
+            pytest.param(terraform_begins, False, id="while the emulator starts, and then while Terraform works on"),
             pytest.param(bucket_is_there, True, id="with its Terraform, half the resources made"),
             pytest.param(key_is_written, False, id="with the key in the profile and no record of it"),
         ],
@@ -90,8 +89,11 @@ class TestKilled:
     def test_the_next_up_converges(
         self, course: Course, moment: Callable[[Course], bool], with_terraform: bool
     ) -> None:
-        if moment is not key_is_written:
-            without_mlflow(course)
+        without_mlflow(course)
+        if moment is terraform_begins:
+            started = course.begin(*UP)
+            wait_for(lambda: emulator_is_recorded(course), during=started)
+            assert started.kill(with_terraform=False).code == -9
         started = course.begin(*UP)
         wait_for(lambda: moment(course), during=started)
         assert started.kill(with_terraform=with_terraform).code == -9
@@ -167,6 +169,7 @@ class TestOneAfterTheOther:
     """Commands that wait for one that takes away what they stand on."""
 
     def test_down_after_a_kill_then_an_up_then_two_downs(self, course: Course) -> None:
+        without_mlflow(course)
         killed = course.begin(*UP)
         wait_for(lambda: bucket_is_there(course), during=killed)
         killed.kill(with_terraform=True)
@@ -269,28 +272,26 @@ class TestStanding:
         ]
         assert run in runs(course)
 
+    def test_servers_whose_folder_was_deleted_do_not_outlive_the_next_up(self, course: Course) -> None:
+        before, emulator = course.argv_of_processes(), course.emulator()
+        shutil.rmtree(course.work)
+        assert course.argv_of_processes() == before
+        lost = course.bootstrap("local", "status", "--json").json()["servers"]
+        assert sorted((one["name"], one["state"]) for one in lost if one["pid"]) == [
+            ("AWS emulator", "lost"),
+            ("MLflow (stag)", "lost"),
+        ]
+        again = course.up()
+        assert "Stopped what ran for this folder though its record was gone" in again.err
+        assert not psutil.pid_exists(emulator["pid"])
+        assert course.emulator()["port"] == emulator["port"]
+        assert len(course.argv_of_processes()) == len(before)
 
-def test_servers_whose_folder_was_deleted_do_not_outlive_the_next_up(course: Course) -> None:
-    course.up()
-    before, emulator = course.argv_of_processes(), course.emulator()
-    shutil.rmtree(course.work)
-    assert course.argv_of_processes() == before
-    lost = course.bootstrap("local", "status", "--json").json()["servers"]
-    assert sorted((one["name"], one["state"]) for one in lost if one["pid"]) == [
-        ("AWS emulator", "lost"),
-        ("MLflow (stag)", "lost"),
-    ]
-    again = course.up()
-    assert "Stopped what ran for this folder though its record was gone" in again.err
-    assert not psutil.pid_exists(emulator["pid"])
-    assert course.emulator()["port"] == emulator["port"]
-    assert len(course.argv_of_processes()) == len(before)
-
-    shutil.rmtree(course.work)
-    stopped = course.bootstrap("local", "stop", "--yes").out
-    assert "the AWS emulator (process" in stopped
-    assert "the MLflow server of stag (process" in stopped
-    assert course.argv_of_processes() == []
+        shutil.rmtree(course.work)
+        stopped = course.bootstrap("local", "stop", "--yes").out
+        assert "the AWS emulator (process" in stopped
+        assert "the MLflow server of stag (process" in stopped
+        assert course.argv_of_processes() == []
 
 
 def mlflow(course: Course, path: str, body: dict[str, object]) -> dict[str, Any]:
