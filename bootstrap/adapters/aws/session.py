@@ -91,9 +91,11 @@ class Aws:
                     proxies={} if self.endpoint_url else None,
                 )
                 with explained(f"open {service}"):
-                    self._clients[service] = self._session.client(
-                        service, endpoint_url=self.endpoint_url, config=config
-                    )
+                    made = self._session.client(service, endpoint_url=self.endpoint_url, config=config)
+                # botocore makes the classes of a client's errors when somebody first asks for them. Two threads that
+                # ask at once get a set each, and what the one means to catch is not what is raised.
+                made.exceptions  # noqa: B018 - asking is all there is to do
+                self._clients[service] = made
             return self._clients[service]
 
     def _retries(self, service: str) -> Any:
