@@ -94,6 +94,9 @@ class ArchiveFolder:
         """Return what was begun here, if anything. Raises UsageError if something else is in the folder."""
         if self.folder.exists() and not self.folder.is_dir():
             raise UsageError(f"{self.folder} is not a folder.", hint="Name an empty or a new one.")
+        above = next((path for path in self.folder.parents if path.exists()), None)
+        if above is not None and not above.is_dir():
+            raise UsageError(f"{above} is a file, so no folder can be in it.", hint="Name another folder.")
         begun = parse_origin(read_text(self._work / "begun.json") or "")
         others = self.folder.is_dir() and any(path.name != UNFINISHED for path in self.folder.iterdir())
         if begun is None and others and not self.manifest_file.exists():

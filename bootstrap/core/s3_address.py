@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from bootstrap.errors import UsageError
 
-# As an address begins; one letter in front of the colon is a drive of Windows.
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
+# As an address begins, or what somebody meant for one; one letter in front of the colon is a drive of Windows.
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/|(?i:s3|arn):")
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
 _BUCKET = re.compile(r"(?!.*\.\.)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _IP_ADDRESS = re.compile(r"\d+\.\d+\.\d+\.\d+")
@@ -41,6 +41,9 @@ def parse_s3_address(text: str) -> S3Address | None:
 
     Raises UsageError if it is one that cannot be used, and says what is wrong with it.
     """
+    if not text:
+        # As from a variable of the shell that is not set. As a folder it would be the one somebody stands in.
+        raise UsageError("No place is named: it is empty.", hint="Write s3://BUCKET/PREFIX, or name a folder.")
     if not _SCHEME.match(text):
         return None
     if not text.startswith("s3://"):

@@ -442,6 +442,13 @@ def test_a_file(course: Course) -> None:
         course.make()
 
 
+def test_below_a_file(course: Course) -> None:
+    course.archive.write_text("mine")
+    course.archive = course.archive / "2026" / "stag"
+    with pytest.raises(UsageError, match=r"archive is a file, so no folder can be in it"):
+        course.make()
+
+
 def test_below_our_own_folder(course: Course) -> None:
     with pytest.raises(UsageError, match="is inside"):
         course.make(to=course.project.work / "archive")

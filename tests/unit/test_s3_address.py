@@ -16,11 +16,14 @@ READ = {
     f"s3://my-archives/{'x' * 400}": S3Address("my-archives", "x" * 400),
 }
 
-FOLDERS = ["archive", "/home/ana/archive", "~/archive", "C:/archive", "C:\\archive", "s3", "s3/archive", "a:b"]
+FOLDERS = ["archive", "/home/ana/archive", "~/archive", "C:/archive", "C:\\archive", "s3", "s3/archive", "./s3:x"]
 
 REFUSED = {
     "s3:/my-archives/x": "is neither a folder nor an address that begins with s3://",
     "S3://my-archives": "is neither a folder nor",
+    "s3:my-archives": "is neither a folder nor",
+    "arn:aws:s3:::my-archives/x": "is neither a folder nor",
+    "": "No place is named",
     "gs://my-archives/x": "is neither a folder nor",
     "https://my-archives.s3.amazonaws.com/x": "is neither a folder nor",
     "s3://": "names no bucket",
