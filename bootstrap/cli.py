@@ -9,6 +9,7 @@ import importlib
 import os
 import signal
 import sys
+from dataclasses import dataclass
 from gettext import gettext
 from typing import Any
 
@@ -104,7 +105,8 @@ def main(argv: list[str] | None = None) -> None:
     4 something is not as it should be (`access`, `github status`) or still there (`down`, `sweep`), 5 all is done but
     what is on GitHub, 130 Ctrl-C, 143 or 129 if it was told to end, or its terminal was closed.
     """
-    told = _end_as_after_ctrl_c()
+    told = _Told()
+    _end_as_after_ctrl_c(told)
     for stream in (sys.stdout, sys.stderr):
         reconfigure: Any = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
@@ -122,7 +124,7 @@ def main(argv: list[str] | None = None) -> None:
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         click.echo("\nInterrupted. Run the same command again to go on from here.", err=True)
-        sys.exit(128 + (told[0] if told else signal.SIGINT))
+        sys.exit(128 + (told.first or signal.SIGINT))
     except BrokenPipeError:
         # Whoever read our output has gone, as `head` does. https://docs.python.org/3/library/signal.html#note-on-sigpipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -130,18 +132,27 @@ def main(argv: list[str] | None = None) -> None:
     except OSError as error:
         _tell(f"The system would not let this go on: {error}.", "Mend that, then run the same command again.")
         sys.exit(1)
+    finally:
+        told.is_leaving = True
     sys.exit(code if isinstance(code, int) else 0)
 
 
-def _end_as_after_ctrl_c() -> list[int]:
-    """Tidy up, as after Ctrl-C, when told to end (`kill`) or when the terminal is closed; returns what came."""
-    told: list[int] = []
+@dataclass
+class _Told:
+    """Which signal told us to end, if any, and whether nothing is left to do but what Python does at its end."""
+
+    first: int = 0
+    is_leaving: bool = False
+
+
+def _end_as_after_ctrl_c(told: _Told) -> None:
+    """Tidy up, as after Ctrl-C, when told to end (`kill`) or when the terminal is closed; `told` learns of it."""
 
     def end(number: int, _: object) -> None:
-        if told and sys.exc_info()[0] is not None:
+        if told.is_leaving or (told.first and sys.exc_info()[0] is not None):
             return  # once is enough; the next would break off the tidying up
         # Nothing is being tidied up, so the first was lost: `input` swallows what comes while it shows its question.
-        told.append(number)
+        told.first = told.first or number
         if number != signal.SIGTERM:
             # The terminal is gone, and a message to it would be an error of its own.
             for stream in (sys.stdout, sys.stderr):
@@ -153,7 +164,6 @@ def _end_as_after_ctrl_c() -> list[int]:
         # `nohup` has it ignored, and means it.
         if number is not None and signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, end)
-    return told
 
 
 def _tell(message: str, hint: str) -> None:

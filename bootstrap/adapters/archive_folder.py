@@ -24,8 +24,8 @@ from bootstrap.core.manifest import (
     Manifest,
     Origin,
     parse_entry,
-    parse_manifest,
     parse_origin,
+    require_manifest,
     size_text,
 )
 from bootstrap.errors import BootstrapError, UsageError
@@ -78,12 +78,7 @@ class ArchiveFolder:
         text = read_text(self.manifest_file) if self.folder.is_dir() else None
         if text is None:
             return None
-        if (found := parse_manifest(text)) is None:
-            raise BootstrapError(
-                f"{self.manifest_file} is damaged, or was written by a newer version.",
-                hint="Update this tool; or bring that file back from a copy of the folder.",
-            )
-        return found, hashlib.sha256(text.encode()).hexdigest()
+        return require_manifest(text, self.manifest_file, "or bring that file back from a copy of the folder.")
 
     @property
     def is_begun(self) -> bool:

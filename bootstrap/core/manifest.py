@@ -14,6 +14,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from bootstrap.errors import BootstrapError
+
 Kind = Literal["archive", "export"]
 
 SCHEMA = 1
@@ -136,6 +138,18 @@ def parse_manifest(text: str) -> Manifest | None:
     except (ValueError, TypeError, KeyError, AttributeError):
         return None
     return found if len({one.path for one in files}) == len(files) else None
+
+
+def require_manifest(text: str, where: object, hint: str) -> tuple[Manifest, str]:
+    """Read the manifest that lies at `where`; return it and the SHA-256 of its text.
+
+    Raises BootstrapError if it cannot be read; `hint` says where another one may be had.
+    """
+    if (found := parse_manifest(text)) is None:
+        raise BootstrapError(
+            f"{where} is damaged, or was written by a newer version.", hint=f"Update this tool; {hint}"
+        )
+    return found, hashlib.sha256(text.encode()).hexdigest()
 
 
 def parse_entry(line: str) -> Entry | None:

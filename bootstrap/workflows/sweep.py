@@ -423,7 +423,7 @@ def _remove(aws: Aws | None, ground: _Ground, todo: Sequence[Thing], story: Stor
     lost = {_process(one): one for one in local.lost_servers(ground.project)} if ground.target == "local" else {}
     for thing in todo:
         if thing.mark == "mark":
-            local.stop_lost(ground.project, [one for arn, one in lost.items() if arn == thing.arn])
+            local.stop_lost(ground.project, [lost[thing.arn]] if thing.arn in lost else [])
         elif thing.kind == MLFLOW and thing.env:
             local.stop_mlflow(ground.project, thing.env)
             shutil.rmtree(ground.project.env_folder(thing.env) / "mlflow", ignore_errors=True)

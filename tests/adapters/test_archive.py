@@ -18,7 +18,7 @@ import time
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -43,7 +43,6 @@ from bootstrap.core.names import Names
 from bootstrap.core.record import Record
 from bootstrap.core.spec import Spec
 from bootstrap.errors import AwsFailed, BootstrapError, UsageError
-from bootstrap.workflows import copy_out
 from bootstrap.workflows import laptop as laptops
 from bootstrap.workflows.archive import make_archive, open_archive
 from bootstrap.workflows.copy_out import Archived
@@ -52,29 +51,11 @@ from bootstrap.workflows.project import Project
 from bootstrap.workflows.registry import open_registry
 from bootstrap.workflows.restore_check import Checked, restore_check
 from bootstrap.workflows.target import Place
+from tests.adapters.archiving import Story, fetched, interrupt
 from tests.ports import some_port
 
 ANYBODY = KeyPair("AKIAIOSFODNN7EXAMPLE", "anything")
 HANDED = Handover("AKIAIOSFODNN7EXAMPLE", "2026-11-01T00:00:00+00:00", "code")
-
-
-class Story:
-    """Keeps what it is told, and calls `when` with the title of each step as it begins."""
-
-    def __init__(self, when: Callable[[str], None] = lambda _: None) -> None:
-        self.told: list[str] = []
-        self.when = when
-
-    def say(self, text: str) -> None:
-        self.told.append(text)
-
-    note = detail = say
-
-    @contextmanager
-    def step(self, text: str) -> Iterator[Any]:
-        self.say(text)
-        self.when(text)
-        yield self
 
 
 @pytest.fixture(scope="module")
@@ -336,30 +317,6 @@ def test_somebody_who_writes_all_the_time_is_told_of(course: Course) -> None:
 # --- interrupted, and again ---
 
 
-def fetched(course: Course, monkeypatch: pytest.MonkeyPatch, *, stop_after: int | None = None) -> list[str]:
-    """Note each key that is fetched from now on; with `stop_after`, Ctrl-C comes at the one behind that many."""
-    keys: list[str] = []
-    fetch = copying.fetch
-
-    def counted(aws: Aws, bucket: str, source: Source, *rest: Any) -> Any:
-        if stop_after is not None and len(keys) >= stop_after:
-            raise KeyboardInterrupt
-        keys.append(source.key)
-        return fetch(aws, bucket, source, *rest)
-
-    monkeypatch.setattr(copying, "fetch", counted)
-    return keys
-
-
-def interrupt(course: Course, monkeypatch: pytest.MonkeyPatch, after: int) -> None:
-    with monkeypatch.context() as patch:
-        patch.setattr(copy_out, "_SIDE_BY_SIDE", 1)
-        fetched(course, patch, stop_after=after)
-        with pytest.raises(KeyboardInterrupt):
-            course.make()
-    assert not (course.archive / "manifest.json").exists()
-
-
 def test_it_goes_on_where_it_was_interrupted(course: Course, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(20):
         course.put(f"dataset/{number:02}", str(number).encode())
@@ -373,7 +330,7 @@ def test_it_goes_on_where_it_was_interrupted(course: Course, monkeypatch: pytest
     course.put(f"dataset/{changed}", b"anew")
     (course.archive / "bucket/dataset" / cut).write_bytes(b"")
     (course.archive / "bucket/dataset" / broken).write_bytes(b"?" * len(str(int(broken))))
-    again = fetched(course, monkeypatch)
+    again = fetched(monkeypatch)
     course.make()
     assert sorted(again) == sorted(
         f"dataset/{name}" for name in {f"{n:02}" for n in range(20)} - arrived | {changed, cut, broken}
@@ -487,7 +444,7 @@ def test_a_finished_archive_is_taken_for_this_one(course: Course, monkeypatch: p
     s3.delete_object(Bucket=bucket, Key="b")
     newest = s3.head_object(Bucket=bucket, Key="a")["VersionId"]
     s3.delete_object(Bucket=bucket, Key="a", VersionId=newest)
-    keys = fetched(course, monkeypatch)
+    keys = fetched(monkeypatch)
     assert course.make() == first
     assert keys == []
     assert course.files() == before

@@ -16,7 +16,7 @@ import sqlite3
 import stat
 import tracemalloc
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -37,37 +37,18 @@ from bootstrap.core.record import Record
 from bootstrap.core.s3_address import S3Address
 from bootstrap.core.spec import Spec
 from bootstrap.errors import AwsFailed, BootstrapError, UsageError
-from bootstrap.workflows import copy_out
 from bootstrap.workflows.archive import make_archive, open_archive
 from bootstrap.workflows.archive_store import ArchiveStore
 from bootstrap.workflows.copy_out import Archived
 from bootstrap.workflows.project import Project
 from bootstrap.workflows.restore_check import Checked, restore_check
 from bootstrap.workflows.target import Place
+from tests.adapters.archiving import Story, fetched, interrupt
 from tests.ports import some_port
 
 ACCOUNT = "123456789012"
 ANYBODY = KeyPair("AKIAIOSFODNN7EXAMPLE", "anything")
 SAFE = S3Address("school-archives", "2026/stag")
-
-
-class Story:
-    """Keeps what it is told, and calls `when` with the title of each step as it begins."""
-
-    def __init__(self) -> None:
-        self.told: list[str] = []
-        self.when: Callable[[str], object] = lambda _: None
-
-    def say(self, text: str) -> None:
-        self.told.append(text)
-
-    note = detail = say
-
-    @contextmanager
-    def step(self, text: str) -> Iterator[Any]:
-        self.say(text)
-        self.when(text)
-        yield self
 
 
 @dataclass
@@ -363,30 +344,6 @@ def test_the_runs_of_mlflow(course: Course) -> None:
 
 
 # --- interrupted, and again ---
-
-
-def fetched(monkeypatch: pytest.MonkeyPatch, *, stop_after: int | None = None) -> list[str]:
-    """Note each key that is fetched from now on; with `stop_after`, Ctrl-C comes at the one behind that many."""
-    keys: list[str] = []
-    fetch = copying.fetch
-
-    def counted(aws: Aws, bucket: str, source: Source, *rest: Any) -> Any:
-        if stop_after is not None and len(keys) >= stop_after:
-            raise KeyboardInterrupt
-        keys.append(source.key)
-        return fetch(aws, bucket, source, *rest)
-
-    monkeypatch.setattr(copying, "fetch", counted)
-    return keys
-
-
-def interrupt(course: Course, monkeypatch: pytest.MonkeyPatch, after: int) -> None:
-    with monkeypatch.context() as patch:
-        patch.setattr(copy_out, "_SIDE_BY_SIDE", 1)
-        fetched(patch, stop_after=after)
-        with pytest.raises(KeyboardInterrupt):
-            course.make()
-    assert "manifest.json" not in course.files()
 
 
 def test_it_goes_on_where_it_was_interrupted(course: Course, monkeypatch: pytest.MonkeyPatch) -> None:

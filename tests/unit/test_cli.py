@@ -145,6 +145,12 @@ class TestToldToEnd:
         assert ended.value.code == 143
         assert tidied == ["all"]
 
+    def test_what_comes_while_python_ends_is_passed_over(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(cli.cli, "main", lambda *_, **__: self._told())
+        with pytest.raises(SystemExit):
+            cli.main([])
+        self._told()  # raised in a callback of atexit, it would be a traceback
+
     def test_a_second_time_counts_if_the_first_was_swallowed(self, monkeypatch: pytest.MonkeyPatch) -> None:
         def work(*_: object, **__: object) -> None:
             with suppress(KeyboardInterrupt):  # as `input` does while it writes its question

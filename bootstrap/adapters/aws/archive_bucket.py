@@ -36,8 +36,8 @@ from bootstrap.core.manifest import (
     Origin,
     Source,
     parse_entry,
-    parse_manifest,
     parse_origin,
+    require_manifest,
     size_text,
 )
 from bootstrap.core.s3_address import S3Address
@@ -111,12 +111,8 @@ class ArchivedObjects:
         """
         if (text := self._text(MANIFEST)) is None:
             return None
-        if (found := parse_manifest(text)) is None:
-            raise BootstrapError(
-                f"{self.address / MANIFEST} is damaged, or was written by a newer version.",
-                hint="Update this tool; or bring that object back from a copy, or from an older version of it.",
-            )
-        return found, hashlib.sha256(text.encode()).hexdigest()
+        again = "or bring that object back from a copy, or from an older version of it."
+        return require_manifest(text, self.address / MANIFEST, again)
 
     @property
     def is_begun(self) -> bool:

@@ -200,8 +200,8 @@ def explained(what: str) -> Iterator[None]:
     except (NoCredentialsError, PartialCredentialsError) as error:
         raise AwsFailed(
             "There are no AWS credentials on this machine for the `aws` target.",
-            hint="Sign in (`aws configure` or `aws sso login`) and name the profile with --profile, "
-            "or rehearse on this laptop without any account: add --local.",
+            hint="Sign in (`aws configure` or `aws sso login`) and name the profile with --profile. "
+            "Without any account: `bootstrap up --env NAME --local` rehearses on this laptop.",
         ) from error
     except EndpointConnectionError as error:
         raise AwsFailed(
