@@ -110,6 +110,21 @@ class Names:
         """That role's ARN."""
         return f"arn:aws:iam::{self.account}:role{self.iam_path}{self.github_role}"
 
+    @property
+    def mlflow_server(self) -> str:
+        """The name of the machine that MLflow runs on, and of its IAM role: unique in the account as IAM demands."""
+        return _fitted(f"{self.project}.{self.env}.mlflow", IAM_USER_MAX)
+
+    @property
+    def parameter_path(self) -> str:
+        """Below this lie the environment's parameters in SSM's store, with a slash at both ends."""
+        return f"/{self.project}/{self.env}/"
+
+    @property
+    def mlflow_password_parameter(self) -> str:
+        """The parameter in which the machine leaves the password of MLflow's administrator, for the operator."""
+        return f"{self.parameter_path}mlflow/admin-password"
+
     def state_key(self, root: str) -> str:
         """Return where the state of one Terraform root lies in the state bucket."""
         return f"{self.env}/{root}.tfstate"

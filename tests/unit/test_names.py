@@ -126,3 +126,12 @@ def test_what_no_project_can_be_called(project: str) -> None:
 @pytest.mark.parametrize("env", ["", "a" * 33, "Stag", "stag\n", "tfstate", "a.b", "a/b", "٣"])
 def test_what_no_environment_can_be_called(env: str) -> None:
     assert names.environment_problem(env)
+
+
+def test_the_names_of_an_mlflow_server() -> None:
+    """IAM takes 64 characters for a role; SSM keeps parameters below a path of slashes."""
+    names = Names("course", "stag", "123456789012")
+    assert names.mlflow_server == "course.stag.mlflow"
+    assert names.mlflow_password_parameter == "/course/stag/mlflow/admin-password"
+    longest = Names("p" * 32, "e" * 32, "123456789012").mlflow_server
+    assert len(longest) <= 64
