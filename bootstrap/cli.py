@@ -122,8 +122,8 @@ def main(argv: list[str] | None = None) -> None:
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("\nInterrupted. Run the same command again to go on from here.", err=True)
+    except (click.Abort, KeyboardInterrupt) as error:
+        click.echo(f"\nInterrupted. {_after(error)}", err=True)
         sys.exit(128 + (told.first or signal.SIGINT))
     except BrokenPipeError:
         # Whoever read our output has gone, as `head` does. https://docs.python.org/3/library/signal.html#note-on-sigpipe
@@ -164,6 +164,16 @@ def _end_as_after_ctrl_c(told: _Told) -> None:
         # `nohup` has it ignored, and means it.
         if number is not None and signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, end)
+
+
+def _after(interrupt: BaseException) -> str:
+    """Return what to tell of an interrupted run: how it goes on, or that nothing of what it asked about was done."""
+    if isinstance(interrupt, click.Abort):
+        from bootstrap.ui import Unanswered
+
+        if isinstance(interrupt, Unanswered):
+            return "That was before the answer: nothing of what was asked about was changed."
+    return "Run the same command again to go on from here."
 
 
 def _tell(message: str, hint: str) -> None:

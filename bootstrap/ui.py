@@ -132,7 +132,8 @@ def confirm(question: str, *, yes: bool) -> bool:
     if yes:
         return True
     _forget_what_was_typed()
-    return click.confirm(question, default=False, err=True)
+    with _no_answer():
+        return click.confirm(question, default=False, err=True)
 
 
 def confirm_by_name(question: str, name: str, *, yes: bool) -> bool:
@@ -144,8 +145,21 @@ def confirm_by_name(question: str, name: str, *, yes: bool) -> bool:
     if yes:
         return True
     _forget_what_was_typed()
-    typed = click.prompt(f"{question} Type {name} to go on", default="", show_default=False, err=True)
+    with _no_answer():
+        typed = click.prompt(f"{question} Type {name} to go on", default="", show_default=False, err=True)
     return str(typed).strip() == name
+
+
+class Unanswered(click.Abort):
+    """A question was interrupted before it had an answer: nothing of what it was about has begun."""
+
+
+@contextmanager
+def _no_answer() -> Iterator[None]:
+    try:
+        yield
+    except click.Abort as error:
+        raise Unanswered from error
 
 
 def _forget_what_was_typed() -> None:

@@ -84,6 +84,8 @@ def command(
         )
     if confirmed is not None and confirmed != name:
         raise UsageError(f"--confirm says '{confirmed}', but this is about '{name}'.", hint="Nothing was removed.")
+    if env is not None and project.record(env) is None:
+        project.spec.environment(env)  # a slip of the name is told before anybody has to answer for it
     sure = yes or confirmed is not None
     ui.require_an_answer(yes=sure)
     story = ui.TerminalStory()

@@ -112,6 +112,8 @@ def verify(files: tuple[Path, ...], key: str | None, as_json: bool) -> None:
                 click.echo(f"  Ask who sent it whether that is their key; then: --key {one.fingerprint}", err=True)
             elif one.standing == "no receipt" and path.suffix.lower() in (".html", ".htm"):
                 click.echo("  Of a receipt's two files the .json is signed; name that one.", err=True)
+            elif one.standing == "no receipt" and not path.exists():
+                click.echo("  `bootstrap receipts` lists those of this machine.", err=True)
     if not all(one.is_proven for _, one in checked):
         click.get_current_context().exit(NOT_PROVEN)
 

@@ -39,6 +39,11 @@ def command(env: str | None, drift: bool, config: Path | None, as_json: bool, ve
         for one in found:
             if one.why:
                 click.echo(f"{one.env}: {one.why}")
+            if one.state in ("lost", "incomplete"):
+                again = f"bootstrap up --env {one.env}{' --local' if one.target == 'local' else ''}"
+                click.echo(
+                    f"  To make it whole again: {again}\n  To take away the rest: bootstrap down --env {one.env}"
+                )
             for kept in one.kept:
                 click.echo(_about(kept))
             if one.drift is not None:

@@ -221,7 +221,8 @@ def test_a_file_that_is_none_is_told(tmp_path: Path) -> None:
 def test_a_file_that_is_not_there_stops_no_other(tmp_path: Path) -> None:
     kept = receipts.keep(RECEIPT)
     done = run("verify", str(tmp_path / "gone.json"), str(tmp_path), str(kept.stored.json))
-    gone, folder, whole = done.output.splitlines()
+    gone, advice, folder, whole = done.output.splitlines()
+    assert "`bootstrap receipts` lists" in advice
     assert (done.exit_code, gone) == (1, f"{tmp_path / 'gone.json'}: it cannot be read: No such file or directory")
     assert folder.startswith(f"{tmp_path}: it cannot be read: ")
     assert ": whole, and signed on this machine" in whole

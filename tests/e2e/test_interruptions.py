@@ -251,7 +251,9 @@ class TestStanding:
         psutil.wait_procs([process], timeout=10)
         (found,) = course.bootstrap("status", "--json").json()["environments"]
         assert (found["state"], found["why"]) == ("lost", "the emulator is not running")
-        assert "stag: the emulator is not running" in course.bootstrap("status").out
+        said = course.bootstrap("status").out
+        assert "stag: the emulator is not running" in said
+        assert "To make it whole again: bootstrap up --env stag --local" in said
 
         mended = course.up()
         assert "The emulator was restarted since the last `up` and has lost what it held in memory" in mended.err

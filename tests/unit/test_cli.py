@@ -6,13 +6,14 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
+import click
 import pytest
 
-from bootstrap import cli
+from bootstrap import cli, ui
 from bootstrap.errors import BootstrapError, ConfigError, Declined, UsageError
 
 
@@ -63,6 +64,12 @@ def test_wrong_usage_is_told_with_exit_code_2(words: list[str], told: str, capsy
             "  → Mend that, then run the same command again.\n",
         ),
         (KeyboardInterrupt(), 130, "\nInterrupted. Run the same command again to go on from here.\n"),
+        (click.Abort(), 130, "\nInterrupted. Run the same command again to go on from here.\n"),
+        (
+            ui.Unanswered(),
+            130,
+            "\nInterrupted. That was before the answer: nothing of what was asked about was changed.\n",
+        ),
     ],
 )
 def test_an_error_becomes_a_message_and_an_exit_code(
@@ -79,6 +86,29 @@ def test_an_error_becomes_a_message_and_an_exit_code(
     with pytest.raises(SystemExit) as ended:
         cli.main([])
     assert (ended.value.code, capsys.readouterr().err) == (code, told)
+
+
+@pytest.mark.parametrize(
+    "ask", [lambda: ui.confirm("Do this?", yes=False), lambda: ui.confirm_by_name("Remove it?", "stag", yes=False)]
+)
+def test_ctrl_c_at_a_question_is_told_from_one_in_the_middle_of_work(
+    ask: Callable[[], bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def press(_: str) -> str:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr(ui, "_forget_what_was_typed", lambda: None)
+    monkeypatch.setattr("click.termui.visible_prompt_func", press)
+    with pytest.raises(ui.Unanswered):
+        ask()
+
+
+def test_down_of_an_unknown_name_says_so_before_it_needs_an_answer(tmp_path: Path) -> None:
+    (tmp_path / "bootstrap.toml").write_text('project = "course"\n[environments.stag]\n', encoding="utf-8")
+    done = run("down", "--env", "nope", cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: There is no environment 'nope' in bootstrap.toml; there are: stag\n")
 
 
 def test_plan_hands_its_exit_code_on(monkeypatch: pytest.MonkeyPatch) -> None:
