@@ -162,6 +162,11 @@ variable "mlflow" {
   }
 
   validation {
+    condition     = var.mlflow.name == "" || length(var.mlflow.allowed_cidrs) >= 1
+    error_message = "mlflow.allowed_cidrs is missing: without a network nobody could open MLflow."
+  }
+
+  validation {
     condition     = var.mlflow.name == "" || var.target == "aws"
     error_message = "mlflow is for target aws; on target local the server runs on the laptop."
   }

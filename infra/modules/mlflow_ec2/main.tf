@@ -168,8 +168,6 @@ resource "aws_instance" "this" {
   user_data_replace_on_change = true
 
   ebs_optimized = true
-  # With the other choice `poweroff` would take the machine away.
-  instance_initiated_shutdown_behavior = "stop"
 
   # Credentials of the role only for who can send a PUT from the machine itself, not through a proxy or a container.
   # https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/configuring-IMDS-existing-instances.html
