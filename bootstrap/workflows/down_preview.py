@@ -145,13 +145,12 @@ def _unknown_to_terraform(scan: Scan, place: Place, streams: dict[str, Stream], 
     made = {one.kind for one in changes}
     known = {f":::{names.bucket}" for one in changes if one.kind == "aws_s3_bucket"}
     known |= {f"/{names.iam_user(member_of(one))}" for one in changes if one.kind == "aws_iam_user"}
-    roles = [one.address for one in changes if one.kind == "aws_iam_role"]
+    roles = [one.address.startswith("module.mlflow_ec2") for one in changes if one.kind == "aws_iam_role"]
+    known |= {f"/{names.github_role}"} if False in roles else set()
+    # The name of the machine's second role is one that Terraform works out.
+    known |= {f"/{names.mlflow_server}", ".snapshots"} if True in roles else set()
 
     def is_known(thing: Thing) -> bool:
-        if thing.kind == inventory.ROLE:
-            # The machine has up to two, of which one has a name that Terraform works out.
-            of_machine = not thing.arn.endswith(f"/{names.github_role}")
-            return any(address.startswith("module.mlflow_ec2") is of_machine for address in roles)
         return thing.arn.endswith(tuple(known | kept)) or _IN_TERRAFORM.get(thing.kind) in made
 
     ours = [thing for thing in scan.things if thing.env == names.env and thing.removable and not is_known(thing)]
