@@ -17,10 +17,12 @@ EVERYWHERE = "global"
 class Thing:
     """One thing of ours. `what` names it in words; `env` is None for what belongs to the whole project.
 
-    `kind` is `bucket`, `state`, `user`, `MFA device`, `role` or `identity provider`, on a laptop `MLflow server` or
-    `emulator`, or for what this version cannot remove AWS's own name of it (`ec2:instance`): those have `removable`
-    False. `arn` is a path below the project's folder for what is on a laptop, or `process` and its number; `region` is
-    `this laptop` there. `command` is what a person types to be rid of it.
+    `kind` is `bucket`, `state`, `user`, `MFA device`, `role`, `instance profile` or `identity provider`; of an MLflow
+    machine `EC2 instance`, `EBS volume`, `EBS snapshot`, `snapshot policy`, `Elastic IP`, `network interface`,
+    `security group` or `parameter`; `budget`; on a laptop `MLflow server` or `emulator`; or for what this version
+    cannot remove AWS's own name of it (`sqs`): those have `removable` False. `arn` is a path below the project's
+    folder for what is on a laptop, or `process` and its number; `region` is `this laptop` there. `command` is what a
+    person types to be rid of it.
     """
 
     kind: str

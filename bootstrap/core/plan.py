@@ -27,6 +27,24 @@ _IN_WORDS = {
     "aws_iam_openid_connect_provider": "the account's trust in the tokens that GitHub signs for its workflows",
     "aws_iam_role": "the role that the repository's workflows take on, without a stored key",
     "aws_iam_role_policy": "what the workflows may do: one policy, least privilege, the same as ci",
+    "aws_instance": "the machine that MLflow runs on",
+    "aws_ebs_volume": "the volume with MLflow's runs and accounts, which outlives its machine",
+    "aws_volume_attachment": "that volume, attached to the machine",
+    "aws_eip": "MLflow's public address, which stays when the machine is replaced",
+    "aws_eip_association": "that address, given to the machine",
+    "aws_security_group": "the machine's firewall",
+    "aws_vpc_security_group_ingress_rule": "who may come in: port {key}",
+    "aws_vpc_security_group_egress_rule": "where the machine may go: port {key}",
+    "aws_iam_instance_profile": "the way by which the machine takes its role on",
+    "aws_iam_role_policy_attachment": "what it takes to make and delete snapshots: a policy of AWS's own",
+    "aws_dlm_lifecycle_policy": "a snapshot of that volume every day, each kept for 7 days",
+    "terraform_data": "a note of which kind of processor the machine has",
+}
+
+# Where a type means something else in one module.
+_OF_MODULE = {
+    ("mlflow_ec2", "aws_iam_role"): "the role of MLflow's machine, or of its daily snapshots",
+    ("mlflow_ec2", "aws_iam_role_policy"): "what the machine may do: its artifacts and its own parameters",
 }
 
 
@@ -95,7 +113,8 @@ def without_crowds(steps: Iterable[Step]) -> list[Step]:
 
 def in_words(change: Change, names: Mapping[str, str]) -> str:
     """Say in a student's words what a resource is."""
-    phrase = _IN_WORDS.get(change.kind, "{address}")
+    module = change.address.removeprefix("module.").partition(".")[0].partition("[")[0]
+    phrase = _OF_MODULE.get((module, change.kind)) or _IN_WORDS.get(change.kind, "{address}")
     bucket = names.get("bucket", "of this environment")
     what = phrase.format(bucket=bucket, key=_key(change.address), address=change.address)
     return f"{what} (is there already: taken over)" if change.action == "import" else what

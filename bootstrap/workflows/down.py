@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from bootstrap.adapters.aws import buckets, emptying, inventory, people
+from bootstrap.adapters.aws import buckets, emptying, inventory, machines, people
 from bootstrap.adapters.process import Jobs
 from bootstrap.core.counts import counted
 from bootstrap.core.inventory import Scan, Thing
@@ -318,6 +318,7 @@ def _destroy(work: _Work, place: Place, provisioner: Provisioner) -> None:
     """Take away what is in AWS: the files, what Terraform made, and what it does not know of."""
     aws, names, story, going = place.aws, place.names, work.story, work.going
     roots, keep_data = going.roots, work.request.keep_data
+    _stop_machines(work, place)
     if keep_data and going.has_storage:
         provisioner.forget("environment", STORAGE)
         streams = plan_to_destroy(work.project, provisioner, place, work.side)
@@ -341,6 +342,15 @@ def _destroy(work: _Work, place: Place, provisioner: Provisioner) -> None:
             story.note(kept)
         work.chronicle.close()  # it is in the receipt by now, and goes with the states
         provision.remove_state(place)
+
+
+def _stop_machines(work: _Work, place: Place) -> None:
+    """Stop what still writes into the bucket. Terraform would stop it anyway, but after the bucket is empty."""
+    found = work.going.scan.things if work.going.scan else ()
+    ours = (machines.INSTANCE, work.record.env, True)
+    for thing in (one for one in found if (one.kind, one.env, one.removable) == ours):
+        with work.story.step("Stopping MLflow's machine"):
+            machines.stop(place.aws, thing)
 
 
 def _stays(work: _Work, thing: Thing) -> bool:

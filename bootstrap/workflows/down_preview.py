@@ -7,10 +7,10 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
 
-from bootstrap.adapters.aws import buckets, emptying, inventory
+from bootstrap.adapters.aws import buckets, emptying, inventory, machines
 from bootstrap.adapters.aws.emptying import Survey
 from bootstrap.core.counts import counted
-from bootstrap.core.inventory import Scan
+from bootstrap.core.inventory import Scan, Thing
 from bootstrap.core.plan import Plan, Step, member_of, steps_from_terraform, without_crowds
 from bootstrap.core.prices import Estimate, monthly_storage, on_this_laptop
 from bootstrap.core.record import Record
@@ -22,7 +22,7 @@ from bootstrap.workflows.parallel import Side
 from bootstrap.workflows.project import Project
 from bootstrap.workflows.provision import Provisioner
 from bootstrap.workflows.story import Story
-from bootstrap.workflows.target import Place
+from bootstrap.workflows.target import Place, what_it_lacks
 
 # Terraform's name for everything that makes the bucket, which stays with `--keep-data`.
 STORAGE = "module.storage"
@@ -125,16 +125,43 @@ def _changes(streams: dict[str, Stream]) -> list[Change]:
     return [change for stream in streams.values() for change in stream.changes]
 
 
+# What Terraform calls the things of which an environment has but one machine's.
+_IN_TERRAFORM = {
+    machines.INSTANCE: "aws_instance",
+    machines.ADDRESS: "aws_eip",
+    machines.GROUP: "aws_security_group",
+    # The system's own volume goes with the machine.
+    machines.VOLUME: "aws_ebs_volume",
+    machines.SCHEDULE: "aws_dlm_lifecycle_policy",
+    machines.BUDGET: "aws_budgets_budget",
+    inventory.PROFILE: "aws_iam_instance_profile",
+}
+
+
 def _unknown_to_terraform(scan: Scan, place: Place, streams: dict[str, Stream], kept: set[str]) -> list[Step]:
-    """Return what goes though no state has it: after a kill, or where the state was lost."""
+    """Return what goes though no state has it: what others made, and the rest after a kill or a lost state."""
     names = place.names
-    known = {f":::{names.bucket}" for one in _changes(streams) if one.kind == "aws_s3_bucket"}
-    known |= {f"/{names.github_role}" for one in _changes(streams) if one.kind == "aws_iam_role"}
-    known |= {f"/{names.iam_user(member_of(one))}" for one in _changes(streams) if one.kind == "aws_iam_user"}
-    return [
+    changes = _changes(streams)
+    made = {one.kind for one in changes}
+    known = {f":::{names.bucket}" for one in changes if one.kind == "aws_s3_bucket"}
+    known |= {f"/{names.iam_user(member_of(one))}" for one in changes if one.kind == "aws_iam_user"}
+    roles = [one.address.startswith("module.mlflow_ec2") for one in changes if one.kind == "aws_iam_role"]
+    known |= {f"/{names.github_role}"} if False in roles else set()
+    # The name of the machine's second role is one that Terraform works out.
+    known |= {f"/{names.mlflow_server}", ".snapshots"} if True in roles else set()
+
+    def is_known(thing: Thing) -> bool:
+        return thing.arn.endswith(tuple(known | kept)) or _IN_TERRAFORM.get(thing.kind) in made
+
+    ours = [thing for thing in scan.things if thing.env == names.env and thing.removable and not is_known(thing)]
+    snapshots = [thing for thing in ours if thing.kind == machines.SNAPSHOT]
+    steps = [Step("delete", "aws", f"{counted(len(snapshots), 'snapshot')} of MLflow's volume")] if snapshots else []
+    # Neither of these two was ever Terraform's to know.
+    steps += [Step("delete", "aws", thing.what) for thing in ours if thing.kind == machines.PARAMETER]
+    return steps + [
         Step("delete", "aws", f"{thing.what}, which no state of Terraform's has")
-        for thing in scan.things
-        if thing.env == names.env and thing.removable and not thing.arn.endswith(tuple(known | kept))
+        for thing in ours
+        if thing.kind not in (machines.SNAPSHOT, machines.PARAMETER)
     ]
 
 
@@ -154,7 +181,14 @@ def look_through(project: Project, place: Place, env: str | None = None) -> Scan
     names = place.names
     envs = {names.env, *project.spec.environments, *(record.env for record in project.recorded())}
     return inventory.scan(
-        place.aws, names.project, names.account, env=env, envs_known=envs, regions=(place.aws.region,)
+        place.aws,
+        names.project,
+        names.account,
+        env=env,
+        envs_known=envs,
+        regions=(place.aws.region,),
+        lacks=what_it_lacks(place),
+        budgets_known=any(one.budget_usd for one in project.spec.environments.values()),
     )
 
 

@@ -14,7 +14,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from bootstrap.adapters import servers
-from bootstrap.adapters.aws import buckets, emptying, identity_provider, inventory, objects, people
+from bootstrap.adapters.aws import buckets, emptying, identity_provider, inventory, machines, objects, people
+from bootstrap.adapters.aws.looking import in_region
 from bootstrap.adapters.aws.session import Aws, error_code
 from bootstrap.adapters.emulator import ACCOUNT, Emulator
 from bootstrap.core.counts import counted
@@ -29,7 +30,7 @@ from bootstrap.workflows.history import Chronicle, chronicled
 from bootstrap.workflows.project import WORK, Project
 from bootstrap.workflows.story import Step, Story
 from bootstrap.workflows.target import Place as Where
-from bootstrap.workflows.target import at_emulator, open_place
+from bootstrap.workflows.target import at_emulator, open_place, what_it_lacks
 
 # Where the things are that this laptop holds for the local target.
 LAPTOP = "this laptop"
@@ -263,6 +264,8 @@ def _look(ground: _Ground, story: Story) -> Scan:
                 env=ground.env,
                 envs_known=_envs_known(project),
                 regions=ground.regions,
+                lacks=what_it_lacks(ground.place),
+                budgets_known=any(one.budget_usd for one in project.spec.environments.values()),
                 progress=step.detail,
             )
             found = _with_protection(aws, ground, _without_what_is_up(ground, found))
@@ -462,7 +465,7 @@ def _last(thing: Thing) -> str:
 
 def _remove_bucket(aws: Aws, step: Step, thing: Thing) -> None:
     name = thing.arn.rpartition(":::")[2]
-    here = inventory.in_region(aws, thing.region)
+    here = in_region(aws, thing.region)
     # One that is ours by its name alone was empty. If it no more is, S3 refuses, and that is as it should be.
     if thing.mark == "tag":
         emptying.empty(here, name, progress=lambda gone: step.detail(counted(gone, "version")))
@@ -471,7 +474,7 @@ def _remove_bucket(aws: Aws, step: Step, thing: Thing) -> None:
 
 def _remove_states(aws: Aws, _: Step, thing: Thing) -> None:
     name, _slash, prefix = thing.arn.rpartition(":::")[2].partition("/")
-    emptying.empty(inventory.in_region(aws, thing.region), name, prefix)
+    emptying.empty(in_region(aws, thing.region), name, prefix)
 
 
 def _remove_provider(aws: Aws, _: Step, thing: Thing) -> None:
@@ -480,7 +483,13 @@ def _remove_provider(aws: Aws, _: Step, thing: Thing) -> None:
     identity_provider.delete(aws, thing.arn)
 
 
+def _remove_part(aws: Aws, _: Step, thing: Thing) -> None:
+    machines.remove(in_region(aws, thing.region), thing)
+
+
 _REMOVERS: dict[str, Callable[[Aws, Step, Thing], None]] = {
+    **dict.fromkeys(machines.ORDER, _remove_part),
+    inventory.PROFILE: lambda aws, _, one: machines.delete_profile(aws, _last(one)),
     inventory.DEVICE: lambda aws, _, one: inventory.delete_device(aws, one.arn),
     inventory.ROLE: lambda aws, _, one: identity_provider.delete_role(aws, _last(one)),
     inventory.BUCKET: _remove_bucket,

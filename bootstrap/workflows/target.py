@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from bootstrap.adapters.aws import machines
 from bootstrap.adapters.aws.session import Aws
 from bootstrap.adapters.aws_profile import AwsFiles
 from bootstrap.adapters.emulator import ACCOUNT
@@ -100,6 +101,15 @@ def reach(project: Project, record: Record, profile: str | None, story: Story) -
             hint="Name the profile of that account with --profile.",
         )
     return place
+
+
+def what_it_lacks(place: Place | None) -> tuple[str, ...]:
+    """Return the kinds of things that there cannot be at a place, so that nobody has to look for them.
+
+    The emulators that target aws is rehearsed on have no Data Lifecycle Manager, and nothing is made there that needs
+    one.
+    """
+    return (machines.SCHEDULE,) if place is not None and place.emulated else ()
 
 
 def refuse_member_profile(project: Project, profile: str | None) -> None:

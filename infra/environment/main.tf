@@ -52,3 +52,24 @@ module "github_oidc" {
   expires            = var.environment.expires
   conditional_denies = var.conditional_denies && !local.local_target
 }
+
+module "mlflow_ec2" {
+  source = "../modules/mlflow_ec2"
+  count  = var.mlflow.name == "" ? 0 : 1
+
+  name            = var.mlflow.name
+  path            = coalesce(var.mlflow.path, "/${var.environment.project}/${var.environment.name}/")
+  parameter_path  = coalesce(var.mlflow.parameter_path, "/${var.environment.project}/${var.environment.name}/")
+  instance_type   = var.mlflow.instance_type
+  domain          = var.mlflow.domain
+  allowed_cidrs   = var.mlflow.allowed_cidrs
+  challenge_cidrs = var.mlflow.challenge_cidrs
+  volume_gb       = var.mlflow.volume_gb
+  image_parameter = var.mlflow.image_parameter
+  daily_snapshots = var.mlflow.daily_snapshots
+
+  bucket     = var.storage.bucket
+  region     = var.region
+  account_id = var.account_id
+  partition  = var.partition
+}

@@ -126,3 +126,48 @@ variable "github" {
     error_message = "github.role_name is missing."
   }
 }
+
+variable "mlflow" {
+  description = <<-EOT
+    The machine that MLflow runs on. Null or left out: none.
+    name: its name, and that of its IAM role: unique in the account.
+    path: the role's IAM path. Default: the environment's, /<project>/<env>/.
+    parameter_path: below this lie the environment's parameters in SSM. Default: /<project>/<env>/.
+    instance_type: its size, for instance t3.small, or t4g.small with Arm processors.
+    domain: the name under which it answers. Empty: <address-with-hyphens>.sslip.io.
+    allowed_cidrs: networks that may open it, 1 to 50.
+    challenge_cidrs: networks that may reach port 80, for the certificate's challenge. Default: all of IPv4, as a public authority asks from addresses that it does not publish.
+    volume_gb: size of the volume with its databases; it can grow.
+    image_parameter: public parameter of SSM's that names the image to begin with. Empty: Debian 12. Otherwise only for an emulator, which knows Amazon's images alone.
+    daily_snapshots: whether that volume is copied every day. False only on an emulator, which has no Data Lifecycle Manager.
+  EOT
+  type = object({
+    name            = optional(string, "")
+    path            = optional(string, "")
+    parameter_path  = optional(string, "")
+    instance_type   = optional(string, "t3.small")
+    domain          = optional(string, "")
+    allowed_cidrs   = optional(set(string), [])
+    challenge_cidrs = optional(set(string), ["0.0.0.0/0"])
+    volume_gb       = optional(number, 20)
+    image_parameter = optional(string, "")
+    daily_snapshots = optional(bool, true)
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = var.mlflow.name != "" || (length(var.mlflow.allowed_cidrs) == 0 && var.mlflow.path == "" && var.mlflow.domain == "")
+    error_message = "mlflow.name is missing."
+  }
+
+  validation {
+    condition     = var.mlflow.name == "" || length(var.mlflow.allowed_cidrs) >= 1
+    error_message = "mlflow.allowed_cidrs is missing: without a network nobody could open MLflow."
+  }
+
+  validation {
+    condition     = var.mlflow.name == "" || var.target == "aws"
+    error_message = "mlflow is for target aws; on target local the server runs on the laptop."
+  }
+}

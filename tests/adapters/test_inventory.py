@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from moto import mock_aws
 
 from bootstrap.adapters.aws import inventory
+from bootstrap.adapters.aws.looking import in_region
 from bootstrap.adapters.aws.session import Aws, KeyPair
 from bootstrap.core.inventory import EVERYWHERE, Place, Scan
 from bootstrap.core.names import Names
@@ -148,7 +149,7 @@ def test_more_than_one_page_of_users(aws: Aws) -> None:
 
 
 def test_a_region_with_a_bucket_of_ours_is_looked_through_unasked(aws: Aws) -> None:
-    there = inventory.in_region(aws, ABROAD)
+    there = in_region(aws, ABROAD)
     add_bucket(there, NAMES.bucket, tag_set(project="course", env="stag"))
     there.client("sqs").create_queue(QueueName="jobs", tags={"bootstrap:project": "course", "bootstrap:env": "stag"})
     for env in (None, "stag"):

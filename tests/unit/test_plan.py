@@ -30,6 +30,18 @@ WORDS = {
         Change('module.member["ci"].aws_iam_user_policy.this["extra"]', "aws_iam_user_policy", "create"),
         "what extra may do: one policy, least privilege",
     ),
+    "the role of MLflow's machine, by its module": (
+        Change("module.mlflow_ec2[0].aws_iam_role.this", "aws_iam_role", "create"),
+        "the role of MLflow's machine, or of its daily snapshots",
+    ),
+    "a door of the firewall": (
+        Change(
+            'module.mlflow_ec2[0].aws_vpc_security_group_ingress_rule.this["443 from 203.0.113.0/24"]',
+            "aws_vpc_security_group_ingress_rule",
+            "create",
+        ),
+        "who may come in: port 443 from 203.0.113.0/24",
+    ),
     "a user without a key": (
         Change("aws_iam_user.this", "aws_iam_user", "create"),
         "the IAM user of this environment, on a path of this environment's own",

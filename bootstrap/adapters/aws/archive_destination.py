@@ -9,7 +9,7 @@ from contextlib import closing, suppress
 from typing import Any
 
 from bootstrap.adapters.aws import buckets
-from bootstrap.adapters.aws.inventory import PROJECT_TAG, in_region
+from bootstrap.adapters.aws.looking import PROJECT_TAG, in_region
 from bootstrap.adapters.aws.session import Aws, error_code, explained, is_denied
 from bootstrap.core.manifest import UNFINISHED
 from bootstrap.core.s3_address import S3Address

@@ -2,7 +2,8 @@
 
 A thing is ours by its tags (`bootstrap:project`, `bootstrap:env`), by its IAM path (`/<project>/<env>/`, no more and no
 less), or by a bucket's name that only we give. What may be removed carries two marks that agree: a path and a name
-space of its own for users and roles, for a bucket the tags and the name that go with them. The one exception is an
+space of its own for users, roles and instance profiles, for a bucket and for what an MLflow machine consists of
+(`machines`) the tags and the name that go with them. The one exception is an
 empty bucket with our name and no tags at all, as a kill between its making and its tagging leaves it.
 
 Every place that is looked at ends up in the result, as looked at or as blind: nobody can take "could not be asked" for
@@ -19,43 +20,34 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from bootstrap.adapters.aws import buckets, identity_provider
-from bootstrap.adapters.aws.session import Aws, error_code, explained, is_denied
+from bootstrap.adapters.aws import buckets, identity_provider, machines
+from bootstrap.adapters.aws.looking import ENV_TAG, PROJECT_TAG, Found, View, in_region, parts, plain, reason
+from bootstrap.adapters.aws.session import Aws, error_code, explained
 from bootstrap.core.inventory import EVERYWHERE, Blind, Mark, Place, Scan, Thing
 from bootstrap.core.names import STATE, Names, environment_problem
 from bootstrap.errors import AwsFailed
-from bootstrap.redact import redact
-
-PROJECT_TAG, ENV_TAG = "bootstrap:project", "bootstrap:env"
 
 # The kinds that can be removed, in the order in which they have to go: whoever could still come in goes first, and the
 # identity provider when no role of ours trusts it any more.
-USER, DEVICE, ROLE, BUCKET, STATES, PROVIDER = (
+USER, DEVICE, PROFILE, ROLE, BUCKET, STATES, PROVIDER = (
     "user",
     "MFA device",
+    "instance profile",
     "role",
     "bucket",
     "state",
     "identity provider",
 )
-ORDER = (USER, DEVICE, ROLE, BUCKET, STATES, PROVIDER)
+# A machine goes before its role and before the bucket that it writes to.
+ORDER = (USER, DEVICE, *machines.ORDER, PROFILE, ROLE, BUCKET, STATES, PROVIDER)
 # What the Tagging API knows of in one region, of whatever kind.
 TAGGED = "tagged resources"
 
 _SIDE_BY_SIDE = 8
 _WAKE_SECONDS = 0.2
-_REASON_LENGTH = 200
 _ABSENT = {"NoSuchBucket", "404", "NoSuchEntity"}
-_THROTTLED = {"Throttling", "ThrottlingException", "ThrottledException", "RequestLimitExceeded", "SlowDown"}
-# What a region that has to be switched on answers to an account that has not done so.
-# https://docs.aws.amazon.com/accounts/latest/reference/manage-acct-regions.html
-_SWITCHED_OFF = {"UnrecognizedClientException", "InvalidClientTokenId", "AuthFailure", "OptInRequired"}
 
 _REMOVERS = {
-    "ec2:instance": "aws ec2 terminate-instances --region {region} --instance-ids {id}",
-    "ec2:volume": "aws ec2 delete-volume --region {region} --volume-id {id}",
-    "ec2:security-group": "aws ec2 delete-security-group --region {region} --group-id {id}",
-    "ec2:elastic-ip": "aws ec2 release-address --region {region} --allocation-id {id}",
     "secretsmanager:secret": "aws secretsmanager delete-secret --region {region} --secret-id {arn}",
     "logs:log-group": "aws logs delete-log-group --region {region} --log-group-name {id}",
 }
@@ -77,6 +69,7 @@ class _OnPath:
 _ON_PATHS = (
     _OnPath(USER, "the IAM user", "list_users", "Users", "UserName"),
     _OnPath(ROLE, "the IAM role", "list_roles", "Roles", "RoleName"),
+    _OnPath(PROFILE, "the instance profile", "list_instance_profiles", "InstanceProfiles", "InstanceProfileName"),
     # This version makes none of these, but people do by hand, and another version may.
     _OnPath(
         *("iam:policy", "the managed policy", "list_policies", "Policies", "PolicyName"),
@@ -87,75 +80,9 @@ _ON_PATHS = (
         *("iam:group", "the IAM group", "list_groups", "Groups", "GroupName"),
         by_hand="aws iam delete-group --group-name {name}",
     ),
-    _OnPath(
-        *("iam:instance-profile", "the instance profile", "list_instance_profiles"),
-        *("InstanceProfiles", "InstanceProfileName"),
-        by_hand="aws iam delete-instance-profile --instance-profile-name {name}",
-    ),
 )
 # Of these IAM's own lists tell what is there now, while the Tagging API goes on for a while to tell what was.
 _LISTED_BY_IAM = ("user", "role", "policy", "group", "instance-profile", "mfa")
-
-
-@dataclass
-class _Found:
-    """What one look found, what it could not make out, in words, and in which regions there is something of ours."""
-
-    things: list[Thing] = field(default_factory=list)
-    unseen: list[str] = field(default_factory=list)
-    regions: set[str] = field(default_factory=set)
-
-
-@dataclass(frozen=True)
-class _View:
-    """Whose things are looked for. `env` None: those of the whole project."""
-
-    aws: Aws
-    project: str
-    account: str
-    env: str | None
-    envs_known: frozenset[str]
-
-    @property
-    def path(self) -> str:
-        return f"/{self.project}/{self.env}/" if self.env else f"/{self.project}/"
-
-    @property
-    def state_bucket(self) -> str:
-        return Names(self.project, STATE, self.account).state_bucket
-
-    @property
-    def partition(self) -> str:
-        return str(self.aws.client("s3").meta.partition)
-
-    def wants(self, env: str | None) -> bool:
-        return self.env is None or env == self.env
-
-    def env_of_path(self, path: str) -> str | None:
-        """Return the environment whose path this is; None for every other path, be it below or above one of ours."""
-        found = re.fullmatch(rf"/{re.escape(self.project)}/([^/]+)/", path)
-        return found[1] if found and environment_problem(found[1]) is None else None
-
-    def env_of_bucket(self, name: str) -> str | None:
-        """Return the environment for which we would give this name, STATE for the state bucket; None if we never do.
-
-        Only of an environment whose name had to be cut short must it be known beforehand.
-        """
-        if name == self.state_bucket:
-            return STATE
-        written = name.removeprefix(f"{self.project}--").removesuffix(f"--{self.account}")
-        for env in (written, *sorted(self.envs_known)):
-            if environment_problem(env) is None and Names(self.project, env, self.account).bucket == name:
-                return env
-        return None
-
-    def sweep(self, env: str | None) -> str:
-        where = " --local" if self.aws.endpoint_url else ""
-        return f"bootstrap sweep{f' --env {env}' if env else ''}{where} --delete"
-
-    def by_hand(self, command: str) -> str:
-        """Return what to type for what we do not remove: nobody has a key for the emulator, but it can be stopped."""
-        return "bootstrap local stop" if self.aws.endpoint_url else command
 
 
 def scan(
@@ -166,6 +93,8 @@ def scan(
     env: str | None,
     envs_known: Iterable[str],
     regions: Iterable[str],
+    lacks: Collection[str] = (),
+    budgets_known: bool = False,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Scan:
     """Look for everything of a project, or of one environment, side by side; changes nothing.
@@ -176,34 +105,56 @@ def scan(
     project's buckets is. `progress` is told in words how far it is. Raises nothing of AWS's: what could not be looked
     at is in the result.
 
-    Budgets are not looked for: no version makes them, and until the account's owner opens the billing pages to IAM
-    nobody may list them, so that every look of most people would end blind.
-    https://docs.aws.amazon.com/awsaccountbilling/latest/aboutv2/control-access-billing.html
+    An emulator of the local target is not asked for what only AWS has: machines with all that goes with them, and
+    budgets. `lacks` are kinds that this AWS does not have at all, as one that is rehearsed on may lack them: nothing is
+    made there that would need them.
+
+    Until the account's owner opens the billing pages to IAM nobody may list budgets, and every look of most people
+    would end blind. So a refusal counts only where `budgets_known` says that one was asked for; else budgets are
+    neither among what was looked at nor among what could not be.
     """
-    view = _View(aws, project, account, env, frozenset(envs_known))
-    looks: dict[Place, Callable[[], _Found]] = {
+    view = View(aws, project, account, env, frozenset(envs_known))
+    looks: dict[Place, Callable[[], Found]] = {
         Place(one.kind, EVERYWHERE): partial(_on_path, view, one) for one in _ON_PATHS
     }
     looks[Place(DEVICE, EVERYWHERE)] = partial(_devices, view)
     looks[Place(BUCKET, EVERYWHERE)] = partial(_buckets, view)
     whole = (PROVIDER, _providers) if env is None else (STATES, _states)
     looks[Place(whole[0], EVERYWHERE)] = partial(whole[1], view)
+    in_one = partial(_in_one_region, view, frozenset(lacks))
     for region in dict.fromkeys(regions):
-        looks[Place(TAGGED, region)] = partial(_tagged, view, region)
-    outcomes = _side_by_side(looks, lambda region: partial(_tagged, view, region), progress)
+        looks |= in_one(region)
+    if _has_machines(aws):
+        looks[Place(machines.BUDGET, EVERYWHERE)] = partial(_budgets, view, known=budgets_known)
+    outcomes = _side_by_side(looks, in_one, progress)
     things = {thing.arn: thing for found in outcomes.values() for thing in reversed(found.things)}
     return Scan(
         tuple(sorted(things.values(), key=_in_order)),
-        tuple(place for place, found in outcomes.items() if not found.unseen),
+        tuple(place for place, found in outcomes.items() if not found.unseen and not found.refused),
         tuple(Blind(place, "; ".join(found.unseen)) for place, found in outcomes.items() if found.unseen),
     )
 
 
-def in_region(aws: Aws, region: str) -> Aws:
-    """Return the same identity in another region."""
-    if region in (aws.region, EVERYWHERE):
-        return aws
-    return Aws(region, aws.endpoint_url, aws.profile, aws.key)
+def _has_machines(aws: Aws) -> bool:
+    """Tell whether this is an AWS on which we make machines: one that this folder's emulator is not."""
+    return aws.endpoint_url is None
+
+
+def _in_one_region(view: View, lacks: Collection[str], region: str) -> dict[Place, Callable[[], Found]]:
+    """Return all looks through one region."""
+    found: dict[Place, Callable[[], Found]] = {Place(TAGGED, region): partial(_tagged, view, region)}
+    if _has_machines(view.aws):
+        found |= {place: look for place, look in machines.looks(view, region).items() if place.kind not in lacks}
+    return found
+
+
+def _budgets(view: View, *, known: bool) -> Found:
+    try:
+        return machines.budgets(view)
+    except AwsFailed as error:
+        if known or not machines.may_not_see_budgets(error):
+            raise
+        return Found(refused=True)
 
 
 def delete_device(aws: Aws, arn: str) -> None:
@@ -235,14 +186,14 @@ def strangers(aws: Aws, ours: Iterable[Thing], path: str) -> list[str]:
 
 
 def _side_by_side(
-    looks: Mapping[Place, Callable[[], _Found]],
-    in_more: Callable[[str], Callable[[], _Found]],
+    looks: Mapping[Place, Callable[[], Found]],
+    in_one: Callable[[str], Mapping[Place, Callable[[], Found]]],
     progress: Callable[[str], None],
-) -> dict[Place, _Found]:
+) -> dict[Place, Found]:
     """Look everywhere at once, and in each further region that a look came upon."""
-    outcomes: dict[Place, _Found] = {}
+    outcomes: dict[Place, Found] = {}
     with ThreadPoolExecutor(_SIDE_BY_SIDE, thread_name_prefix="bootstrap-scan") as pool:
-        places: dict[Future[_Found], Place] = {pool.submit(_looked, look): place for place, look in looks.items()}
+        places: dict[Future[Found], Place] = {pool.submit(_looked, look): place for place, look in looks.items()}
         waiting = set(places)
         try:
             while waiting:
@@ -251,10 +202,10 @@ def _side_by_side(
                 for future in done:
                     found = outcomes[places[future]] = future.result()
                     for region in sorted(found.regions):
-                        if (place := Place(TAGGED, region)) not in places.values():
-                            more = pool.submit(_looked, in_more(region))
-                            places[more] = place
-                            waiting.add(more)
+                        if Place(TAGGED, region) not in places.values():
+                            more = {pool.submit(_looked, look): place for place, look in in_one(region).items()}
+                            places |= more
+                            waiting |= set(more)
                     progress(f"{len(outcomes)} of {len(places)} places")
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
@@ -262,11 +213,11 @@ def _side_by_side(
     return dict(sorted(outcomes.items(), key=lambda one: (one[0].region != EVERYWHERE, one[0].region, one[0].kind)))
 
 
-def _looked(look: Callable[[], _Found]) -> _Found:
+def _looked(look: Callable[[], Found]) -> Found:
     try:
         return look()
     except AwsFailed as error:
-        return _Found(unseen=[_reason(error)])
+        return Found(unseen=[reason(error)])
 
 
 def _in_order(thing: Thing) -> tuple[int, str, str, str]:
@@ -277,8 +228,8 @@ def _in_order(thing: Thing) -> tuple[int, str, str, str]:
 # --- IAM ---
 
 
-def _on_path(view: _View, one: _OnPath) -> _Found:
-    found = _Found()
+def _on_path(view: View, one: _OnPath) -> Found:
+    found = Found()
     for entry, env in _entries(view, one):
         arn, name = str(entry["Arn"]), str(entry[one.name])
         by_hand = one.by_hand.format(arn=shlex.quote(arn), name=shlex.quote(name))
@@ -297,7 +248,7 @@ def _on_path(view: _View, one: _OnPath) -> _Found:
     return found
 
 
-def _entries(view: _View, one: _OnPath) -> Iterator[tuple[Mapping[str, Any], str]]:
+def _entries(view: View, one: _OnPath) -> Iterator[tuple[Mapping[str, Any], str]]:
     """Yield what IAM lists of a kind on paths of ours, each with its environment."""
     action = "".join(word.capitalize() for word in one.lister.split("_"))
     with explained(f"list what is on {view.path} (iam:{action})"):
@@ -307,12 +258,12 @@ def _entries(view: _View, one: _OnPath) -> Iterator[tuple[Mapping[str, Any], str
                     yield entry, env
 
 
-def _devices(view: _View) -> _Found:
+def _devices(view: View) -> Found:
     """Look for virtual MFA devices on our paths: one outlives its user, and there may have been none yet.
 
     https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListVirtualMFADevices.html
     """
-    found = _Found()
+    found = Found()
     with explained("list the virtual MFA devices (iam:ListVirtualMFADevices)"):
         pages = view.aws.client("iam").get_paginator("list_virtual_mfa_devices").paginate()
         entries = [(str(entry["SerialNumber"]), entry.get("User")) for page in pages for entry in page[_DEVICES]]
@@ -333,9 +284,9 @@ def _devices(view: _View) -> _Found:
 _DEVICES = "VirtualMFADevices"
 
 
-def _providers(view: _View) -> _Found:
+def _providers(view: View) -> Found:
     """Look for identity providers with our tag. One by which others live is theirs to keep."""
-    found = _Found()
+    found = Found()
     iam = view.aws.client("iam")
     with explained("list the account's identity providers (iam:ListOpenIDConnectProviders)"):
         # Never more than one page: this call has no second one.
@@ -343,7 +294,7 @@ def _providers(view: _View) -> _Found:
     for arn in arns:
         with explained(f"look at the identity provider {arn} (iam:GetOpenIDConnectProvider)"):
             try:
-                tags = _plain(iam.get_open_id_connect_provider(OpenIDConnectProviderArn=arn).get("Tags", []))
+                tags = plain(iam.get_open_id_connect_provider(OpenIDConnectProviderArn=arn).get("Tags", []))
             except iam.exceptions.NoSuchEntityException:
                 continue
         if tags.get(PROJECT_TAG) != view.project:
@@ -366,9 +317,9 @@ def _providers(view: _View) -> _Found:
 # --- S3 ---
 
 
-def _buckets(view: _View) -> _Found:
+def _buckets(view: View) -> Found:
     """Look at the buckets whose name begins as ours do; others of ours are found by their tags (`_tagged`)."""
-    found = _Found()
+    found = Found()
     with explained("list the account's buckets (s3:ListAllMyBuckets)"):
         listed = [str(one["Name"]) for one in view.aws.client("s3").list_buckets()["Buckets"]]
     for name in listed:
@@ -385,7 +336,7 @@ def _buckets(view: _View) -> _Found:
                 found.things.append(_bucket(view, name, region, claim))
         except AwsFailed as error:
             if error_code(error.__cause__) not in _ABSENT:  # somebody else deletes it at this very moment
-                found.unseen.append(f"{name}: {_reason(error)}")
+                found.unseen.append(f"{name}: {reason(error)}")
     return found
 
 
@@ -398,7 +349,7 @@ class _Claim:
     sure: bool
 
 
-def _claim(view: _View, name: str, tags: Mapping[str, str]) -> _Claim | None:
+def _claim(view: View, name: str, tags: Mapping[str, str]) -> _Claim | None:
     """Say why a bucket is ours, None if it is not: with anybody's tags but ours it is somebody's, whatever its name."""
     named_for = view.env_of_bucket(name)
     if not tags:
@@ -416,7 +367,7 @@ def _or_project(env: str | None) -> str | None:
     return None if env == STATE else env
 
 
-def _bucket(view: _View, name: str, region: str, claim: _Claim) -> Thing:
+def _bucket(view: View, name: str, region: str, claim: _Claim) -> Thing:
     holds = not buckets.is_empty(view.aws, name) or _has_uploads(view.aws, name)
     what = f"the bucket {name}, " + ("with what is in it" if holds else "empty")
     removable, command = claim.sure, view.sweep(claim.env)
@@ -435,9 +386,9 @@ def _bucket(view: _View, name: str, region: str, claim: _Claim) -> Thing:
     return Thing(BUCKET, arn, what, region, claim.mark, claim.env, command, removable=removable)
 
 
-def _states(view: _View) -> _Found:
+def _states(view: View) -> Found:
     """Look for the environment's Terraform states, and whatever else lies beside them in the state bucket."""
-    name, found = view.state_bucket, _Found()
+    name, found = view.state_bucket, Found()
     try:
         claim = _claim(view, name, buckets.tags(view.aws, name))
         if claim is None:
@@ -478,25 +429,25 @@ def _region_of(aws: Aws, name: str) -> str:
 # --- everything else, by its tags ---
 
 
-def _tagged(view: _View, region: str) -> _Found:
+def _tagged(view: View, region: str) -> Found:
     """Ask the Tagging API what carries our tag in one region, of whatever service.
 
     https://docs.aws.amazon.com/resourcegroupstagging/latest/APIReference/API_GetResources.html
     """
-    found = _Found()
+    found = Found()
     aws = in_region(view.aws, region)
     filters = [{"Key": PROJECT_TAG, "Values": [view.project]}]
     with explained(f"look for tagged resources in {region} (tag:GetResources)"):
         pages = aws.client("resourcegroupstaggingapi").get_paginator("get_resources").paginate(TagFilters=filters)
-        entries = [(str(one["ResourceARN"]), _plain(one["Tags"])) for page in pages for one in page[_MAPPINGS]]
+        entries = [(str(one["ResourceARN"]), plain(one["Tags"])) for page in pages for one in page[_MAPPINGS]]
     for arn, tags in entries:
         env = tags.get(ENV_TAG)
         if tags.get(PROJECT_TAG) != view.project or not view.wants(_or_project(env)):
             continue
-        service, place, resource = _parts(arn)
+        service, place, resource = parts(arn)
         if service == "s3" and not place and "/" not in resource:
             _by_its_tags(view, resource, found)
-        elif service != "iam" or not _has_its_own_list(view, resource):
+        elif not _has_its_own_list(view, service, resource):
             found.things.append(_of_another_kind(view, arn, place or region, _or_project(env)))
     return found
 
@@ -504,7 +455,7 @@ def _tagged(view: _View, region: str) -> _Found:
 _MAPPINGS = "ResourceTagMappingList"
 
 
-def _by_its_tags(view: _View, name: str, found: _Found) -> None:
+def _by_its_tags(view: View, name: str, found: Found) -> None:
     """Add a bucket that is tagged as ours and not named so, if it is there: this API tells of deleted ones too."""
     if name.startswith(f"{view.project}--"):
         return  # `_buckets` knows better
@@ -514,16 +465,20 @@ def _by_its_tags(view: _View, name: str, found: _Found) -> None:
             found.things.append(_bucket(view, name, _region_of(view.aws, name), claim))
     except AwsFailed as error:
         if error_code(error.__cause__) not in _ABSENT:
-            found.unseen.append(f"{name}: {_reason(error)}")
+            found.unseen.append(f"{name}: {reason(error)}")
 
 
-def _has_its_own_list(view: _View, resource: str) -> bool:
+def _has_its_own_list(view: View, service: str, resource: str) -> bool:
     kind, _, rest = resource.partition("/")
+    if service == "ssm":
+        return _has_machines(view.aws) and machines.env_of_parameter(view, f"/{rest}") is not None
+    if service != "iam":
+        return _has_machines(view.aws) and (service, kind) in machines.LISTED
     return kind == "oidc-provider" or (kind in _LISTED_BY_IAM and rest.startswith(f"{view.project}/"))
 
 
-def _of_another_kind(view: _View, arn: str, region: str, env: str | None) -> Thing:
-    service, _, resource = _parts(arn)
+def _of_another_kind(view: View, arn: str, region: str, env: str | None) -> Thing:
+    service, _, resource = parts(arn)
     kind, _, name = re.sub("[:/]", "\n", resource, count=1).partition("\n")
     aws_kind = f"{service}:{kind}" if name else service
     remover = _REMOVERS.get(aws_kind)
@@ -533,45 +488,3 @@ def _of_another_kind(view: _View, arn: str, region: str, env: str | None) -> Thi
         command = f"AWS console, Tag Editor, region {region}: tag {PROJECT_TAG} = {view.project}"
     what = f"{aws_kind} {name or resource}"
     return Thing(aws_kind, arn, what, region, "tag", env, view.by_hand(command), removable=False)
-
-
-def _parts(arn: str) -> tuple[str, str, str]:
-    """Return service, region and resource of an ARN; the region is empty for what has none.
-
-    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html
-    """
-    _, _, service, region, _, resource = arn.split(":", 5)
-    return service, region, resource
-
-
-def _plain(tags: Collection[Mapping[str, Any]]) -> dict[str, str]:
-    return {str(tag["Key"]): str(tag["Value"]) for tag in tags}
-
-
-def _reason(error: AwsFailed) -> str:
-    """Say in a line why a place could not be looked at: what AWS answers with may be a page of HTML."""
-    from botocore.exceptions import ClientError, EndpointConnectionError
-    from botocore.parsers import ResponseParserError
-
-    cause = error.__cause__
-    if isinstance(cause, ClientError):
-        code = error_code(cause)
-        if is_denied(cause):
-            why = "you lack the permission"
-        elif code in _THROTTLED:
-            why = "AWS would not be asked so often"
-        elif code in _SWITCHED_OFF and cause.operation_name == "GetResources":
-            why = "this region is not switched on for the account"
-        elif int(cause.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)) >= 500:
-            why = "AWS answered with an error of its own"
-        else:
-            why = redact(str(cause.response.get("Error", {}).get("Message", ""))) or "AWS refused"
-        text = f"{cause.operation_name}: {why} ({code})"
-    elif isinstance(cause, EndpointConnectionError):
-        text = "could not be reached"
-    elif isinstance(cause, ResponseParserError):
-        text = "what answered does not know this call"
-    else:
-        text = error.message
-    line = " ".join(text.split())
-    return line if len(line) <= _REASON_LENGTH else f"{line[:_REASON_LENGTH]} …"

@@ -8,6 +8,32 @@ variables {
   storage     = { bucket = "course--stag--123456789012" }
 }
 
+# An account with one default subnet, for the machine.
+override_data {
+  target = module.mlflow_ec2[0].data.aws_subnets.default
+  values = { ids = ["subnet-a"] }
+}
+
+override_data {
+  target = module.mlflow_ec2[0].data.aws_subnet.default["subnet-a"]
+  values = { availability_zone = "eu-central-1a" }
+}
+
+override_data {
+  target = module.mlflow_ec2[0].data.aws_ec2_instance_type_offerings.zones
+  values = { locations = ["eu-central-1a"] }
+}
+
+override_resource {
+  target = module.mlflow_ec2[0].aws_eip.this
+  values = { public_ip = "198.51.100.7" }
+}
+
+override_resource {
+  target = module.mlflow_ec2[0].aws_iam_role.snapshots
+  values = { arn = "arn:aws:iam::123456789012:role/course/stag/course.stag.mlflow.snapshots" }
+}
+
 run "aws_takes_tls_only" {
   command = plan
 
@@ -160,4 +186,73 @@ run "subjects_without_a_role_are_refused" {
   }
 
   expect_failures = [var.github]
+}
+
+run "no_machine_unless_asked_for" {
+  command = plan
+
+  assert {
+    condition     = length(module.mlflow_ec2) == 0 && output.mlflow_url == null && output.mlflow_ip == null && output.mlflow_password_parameter == null
+    error_message = "Without a name nothing is made for MLflow."
+  }
+}
+
+run "null_is_no_machine" {
+  command = plan
+
+  variables {
+    mlflow = null
+  }
+
+  assert {
+    condition     = length(module.mlflow_ec2) == 0
+    error_message = "Null says the same as nothing."
+  }
+}
+
+run "machine_belongs_to_the_environment" {
+  variables {
+    mlflow = { name = "course.stag.mlflow", allowed_cidrs = ["203.0.113.0/24"] }
+  }
+
+  assert {
+    condition     = output.mlflow_url == "https://198-51-100-7.sslip.io" && output.mlflow_ip == "198.51.100.7" && output.mlflow_password_parameter == "/course/stag/mlflow/admin-password"
+    error_message = "Where it answers and where its password is come out."
+  }
+
+  assert {
+    condition     = strcontains(module.mlflow_ec2[0].policy, "course--stag--123456789012/mlflow/*") && strcontains(module.mlflow_ec2[0].policy, "eu-central-1:123456789012:parameter/course/stag/mlflow/*")
+    error_message = "It works in the environment's bucket and below its parameters."
+  }
+}
+
+run "machine_that_nobody_may_open_is_refused" {
+  command = plan
+
+  variables {
+    mlflow = { name = "course.stag.mlflow" }
+  }
+
+  expect_failures = [var.mlflow]
+}
+
+run "networks_without_a_machine_are_refused" {
+  command = plan
+
+  variables {
+    mlflow = { allowed_cidrs = ["203.0.113.0/24"] }
+  }
+
+  expect_failures = [var.mlflow]
+}
+
+run "machine_on_the_laptop_is_refused" {
+  command = plan
+
+  variables {
+    target = "local"
+    mlflow = { name = "course.stag.mlflow", allowed_cidrs = ["203.0.113.0/24"] }
+  }
+
+  expect_failures = [var.mlflow]
 }
