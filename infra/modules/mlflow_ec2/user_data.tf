@@ -1,0 +1,15 @@
+module "machine" {
+  source = "./machine"
+
+  hostname       = local.hostname
+  certificate    = var.certificate
+  region         = var.region
+  bucket         = var.bucket
+  parameter_path = var.parameter_path
+  volume_id      = aws_ebs_volume.data.id
+  endpoint_url   = var.endpoint_url
+}
+
+locals {
+  user_data = module.machine.user_data
+}
