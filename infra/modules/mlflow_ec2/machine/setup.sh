@@ -14,7 +14,8 @@ install_packages() {
   export DEBIAN_FRONTEND=noninteractive
   # Debian's own timers may be at it at the same moment; a settings file that is there already stays.
   local apt=(apt-get -y -q -o DPkg::Lock::Timeout=600 -o Acquire::Retries=5 -o Dpkg::Options::=--force-confold)
-  "${apt[@]}" update
+  # Without this option a list that cannot be had is a warning, and the old one is used.
+  "${apt[@]}" -o APT::Update::Error-Mode=any update
   "${apt[@]}" install --no-install-recommends python3-venv caddy unattended-upgrades
 }
 
@@ -89,10 +90,17 @@ start_services() {
   systemctl restart mlflow.service mlflow-backup.timer caddy.service
 }
 
-install_packages
-mount_data
-make_users
-install_mlflow
-start_services
-touch "$here/ready"
-say "The machine is set up."
+main() {
+  install_packages
+  mount_data
+  make_users
+  install_mlflow
+  start_services
+  touch "$here/ready"
+  say "The machine is set up."
+}
+
+# Whoever only wants some of the steps reads this file in instead of running it.
+if [ "${BASH_SOURCE[0]}" = "$0" ]; then
+  main
+fi
