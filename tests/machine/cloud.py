@@ -10,7 +10,7 @@ from typing import Any
 
 import boto3
 
-from bootstrap.adapters.emulator import ACCOUNT, Emulator
+from bootstrap.adapters.emulator import Emulator
 from tests.machine.metadata import ROLE, document
 from tests.machine.rendering import SAMPLE
 from tests.ports import some_port
@@ -30,7 +30,8 @@ POLICY = {
         {
             "Effect": "Allow",
             "Action": ["ssm:GetParameter", "ssm:PutParameter", "ssm:AddTagsToResource"],
-            "Resource": f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter{PATH}*",
+            # On AWS: the environment's parameters. The emulator knows the resource of a request of S3 and no other.
+            "Resource": "*",
         },
     ],
 }
@@ -63,9 +64,9 @@ class Cloud:
         }
         role = iam.create_role(RoleName=ROLE, AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
         iam.put_role_policy(RoleName=ROLE, PolicyName="mlflow", PolicyDocument=json.dumps(POLICY))
-        emulator.enforce_permissions(server)
         cloud.client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
         session = cloud.client("sts").assume_role(RoleArn=role, RoleSessionName="i-0123456789abcdef0")["Credentials"]
+        emulator.enforce_permissions(server)
         keys.write_text(document(session["AccessKeyId"], session["SecretAccessKey"], session["SessionToken"]))
         return cloud
 

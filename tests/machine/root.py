@@ -17,7 +17,7 @@ from tests.machine.rendering import UserData
 _PACKAGES = (
     *("systemd-sysv", "systemd-resolved", "systemd-timesyncd", "dbus", "udev", "kmod", "libpam-systemd"),
     *("linux-image-cloud-amd64", "cloud-init", "netplan.io", "openssh-server", "sudo", "iproute2", "procps"),
-    *("ca-certificates", "e2fsprogs", "python3", "unattended-upgrades"),
+    *("ca-certificates", "e2fsprogs", "locales", "python3", "unattended-upgrades"),
 )
 _CERTIFICATES = "etc/ssl/certs/ca-certificates.crt"
 _PIP = "[global]\ncert = /etc/ssl/certs/ca-certificates.crt\ntimeout = 180\n"

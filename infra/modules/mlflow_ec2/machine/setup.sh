@@ -22,7 +22,8 @@ install_packages() {
 # Prints the device of the data volume. Terraform attaches it only once the machine runs, so it may take a while.
 # https://docs.aws.amazon.com/ebs/latest/userguide/identify-nvme-ebs-device.html
 find_volume() {
-  local serial=${MACHINE_VOLUME_ID/-/} tries device
+  local serial tries device
+  serial=${MACHINE_VOLUME_ID/-/}
   for ((tries = 0; tries < 300; tries++)); do
     for device in /dev/disk/by-id/nvme-*_"$serial"; do
       if [ -b "$device" ]; then
@@ -91,6 +92,8 @@ start_services() {
 }
 
 main() {
+  # Somebody who runs this elsewhere by mistake has no such settings, and gets no further.
+  : "${MACHINE_VOLUME_ID:?is not set: this is run by mlflow-setup.service}"
   install_packages
   mount_data
   make_users
