@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import socket
 import sqlite3
 import ssl
@@ -132,7 +133,7 @@ class Proof:
     def until_it_serves(self) -> None:
         """Wait until ssh, setup and the server are there, telling of each."""
         guest = self.guest
-        guest.wait("answer to ssh", lambda: guest.ssh("true", timeout=60))
+        guest.wait("answer to ssh", lambda: guest.ssh("echo yes", timeout=60))
         self.say("the machine answers")
 
     def until_healthy(self) -> None:
@@ -441,6 +442,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--work", type=Path, help="a folder that keeps the Debian root for the next time")
     work: Path = parser.parse_args(argv).work or Path(tempfile.mkdtemp(prefix="machine-"))
     work.mkdir(parents=True, exist_ok=True)
+    # Whoever ends this ends the computer and the emulator with it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     keys = work / "role.json"
     cloud = Cloud.start(work / "aws", keys)
     user_data, root = rendered(work, cloud.port), Root(work / "debian")

@@ -6,7 +6,7 @@ module "machine" {
   region         = var.region
   bucket         = var.bucket
   parameter_path = var.parameter_path
-  volume_id      = aws_ebs_volume.data.id
+  volume_id      = local.data_volume_id
   endpoint_url   = var.endpoint_url
 }
 

@@ -49,7 +49,7 @@ variable "parameter_path" {
   nullable    = false
 
   validation {
-    condition     = can(regex("^/[a-z0-9-]+/[a-z0-9-]+/$", var.parameter_path))
+    condition     = can(regex("^/[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+/$", var.parameter_path))
     error_message = "parameter_path looks like /course/stag/."
   }
 }
