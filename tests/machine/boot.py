@@ -54,14 +54,22 @@ class Proof:
 
     def say(self, text: str) -> None:
         """Print a line of the story."""
-        print(f"{time.monotonic() - self.began:7.1f} s      {text}", flush=True)
+        self._print("  ", text)
 
     def check(self, what: str, good: object, found: object = "") -> None:
         """Print a line of what was checked. Raises RuntimeError if it is not so."""
         if not good:
             raise RuntimeError(f"{what}: {found}")
         self.checks += 1
-        print(f"{time.monotonic() - self.began:7.1f} s  ok  {what}", flush=True)
+        self._print("ok", what)
+
+    def fail(self, why: str) -> None:
+        """Print the line that is the last one."""
+        self._print("FAILED", f"{why}\nThe console's log is {self.guest.console}.")
+
+    def _print(self, mark: str, text: str) -> None:
+        sys.stdout.write(f"{time.monotonic() - self.began:7.1f} s  {mark}  {text}\n")
+        sys.stdout.flush()
 
     # --- asking ---
 
@@ -75,11 +83,11 @@ class Proof:
         headers: dict[str, str] | None = None,
         plain: bool = False,
     ) -> tuple[int, dict[str, str], bytes]:
-        """Make a request of the machine by its name, and return status, headers and body. Redirects are not followed."""
+        """Make a request of the machine by its name; return status, headers and body. No redirect is followed."""
         context = None if plain else ssl.create_default_context(cafile=str(self.authority))
         data = json.dumps(body).encode() if isinstance(body, dict) else body
         url = f"{'http' if plain else 'https'}://{HOST}{path}"
-        request = urllib.request.Request(url, data=data, method=method, headers=headers or {})
+        request = urllib.request.Request(url, data=data, method=method, headers=headers or {})  # noqa: S310
         if isinstance(body, dict):
             request.add_header("Content-Type", "application/json")
         if login:
@@ -198,13 +206,16 @@ class Proof:
         self.check("the password is a SecureString", described["Type"] == "SecureString", described)
         tags = self.cloud.client("ssm").list_tags_for_resource(ResourceType="Parameter", ResourceId=PASSWORD)["TagList"]
         found = {tag["Key"]: tag["Value"] for tag in tags}
-        self.check("with the environment's tags", found == {"bootstrap:project": "course", "bootstrap:env": "stag"}, tags)
+        good = found == {"bootstrap:project": "course", "bootstrap:env": "stag"}
+        self.check("with the environment's tags", good, tags)
         status, _, _ = self.ask(f"{API}/experiments/search?max_results=1", login=self.admin)
         self.check("the password that the operator finds logs in", status == 200, status)
         for origin, wanted_status in ((f"https://{HOST}", 200), ("https://example.org", 403)):
             body = {"name": f"from {origin}"}
-            request = {"method": "POST", "body": body, "login": self.admin, "headers": {"Origin": origin}}
-            status, _, _ = self.ask(f"{API}/experiments/create", **request)
+            sent = {"Origin": origin}
+            status, _, _ = self.ask(
+                f"{API}/experiments/create", method="POST", body=body, login=self.admin, headers=sent
+            )
             self.check(f"a page of {origin} changes something: {wanted_status}", status == wanted_status, status)
 
     def artifacts(self) -> str:
@@ -270,8 +281,9 @@ class Proof:
             ("password", self.cloud.password()),
             ("Flask key", self.guest.ssh(f"cat {DATA}/flask_secret_key").strip()),
         ):
-            look = "grep -rlIF -f /dev/stdin /etc /opt/mlflow-machine /var/log /var/lib/cloud /var/lib/systemd /run /srv"
-            found = self.guest.ssh(f"{look} 2>/dev/null || true", text=secret, timeout=600).split()
+            places = "/etc /opt/mlflow-machine /var/log /var/lib/cloud /var/lib/systemd /run /srv"
+            look = f"grep -rlIF -f /dev/stdin {places} 2>/dev/null || true"
+            found = self.guest.ssh(look, text=secret, timeout=600).split()
             home = "basic_auth.ini" if name == "password" else "flask_secret_key"
             self.check(f"the {name} stands in one file: {found[0]}", found == [f"{DATA}/{home}"], found)
             journal = self.guest.ssh("journalctl -q --no-pager | grep -cF -f /dev/stdin || true", text=secret).strip()
@@ -470,13 +482,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         with proof.names():
             prove(proof, root, user_data)
     except (RuntimeError, OSError, KeyError, IndexError, ValueError) as error:
-        print(f"{time.monotonic() - proof.began:7.1f} s  FAILED  {type(error).__name__}: {error}", flush=True)
-        print(f"The console's log is {guest.folder / 'console.log'}.", flush=True)
+        proof.fail(f"{type(error).__name__}: {error}")
         return 1
     finally:
         guest.kill()
         cloud.emulator.stop()
-    print(f"{time.monotonic() - proof.began:7.1f} s      {proof.checks} checks passed", flush=True)
+    proof.say(f"{proof.checks} checks passed")
     return 0
 
 

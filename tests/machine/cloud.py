@@ -72,7 +72,9 @@ class Cloud:
 
     def client(self, service: str) -> Any:
         """Return the operator's client of a service."""
-        return boto3.client(service, endpoint_url=f"http://127.0.0.1:{self.port}", region_name=REGION, **self.key)
+        # Of a service that is named only when it runs no type checker knows the client.
+        client: Any = boto3.client
+        return client(service, endpoint_url=f"http://127.0.0.1:{self.port}", region_name=REGION, **self.key)
 
     def password(self) -> str:
         """Return the administrator's password from where the machine puts it."""

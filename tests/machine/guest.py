@@ -7,7 +7,6 @@ NoCloud disk; 169.254.169.254 answers as EC2's does, and 169.254.169.2 is this m
 from __future__ import annotations
 
 import contextlib
-import os
 import shlex
 import socket
 import subprocess
@@ -68,7 +67,7 @@ class Guest:
             *("-m", "2048", "-smp", "2", "-display", "none", "-nodefaults"),
             *("-kernel", str(self.root.kernel), "-initrd", str(self.root.initrd)),
             *("-append", "root=/dev/vda rw console=ttyS0 net.ifnames=0"),
-            *("-serial", f"file:{self.folder / 'console.log'}", "-monitor", f"unix:{self._monitor},server,nowait"),
+            *("-serial", f"file:{self.console}", "-monitor", f"unix:{self._monitor},server,nowait"),
             *("-drive", f"file={self.disk},format=qcow2,if=virtio,cache=unsafe"),
             *("-drive", f"file={self.folder / 'seed.iso'},format=raw,if=virtio,readonly=on"),
             *("-drive", f"file={self.volume},format=qcow2,if=none,id=volume,cache=unsafe"),
@@ -130,14 +129,14 @@ class Guest:
             self.process = None
 
     @property
+    def console(self) -> Path:
+        """What the machine says while it boots."""
+        return self.folder / "console.log"
+
+    @property
     def _monitor(self) -> Path:
         return self.folder / "monitor"
 
     @property
     def _volume_device(self) -> str:
         return f"nvme,drive=volume,id=ebs,serial={self.volume_id.replace('-', '')}"
-
-
-def environment_without_proxies() -> dict[str, str]:
-    """Return this process's environment without what would send a request to the machine elsewhere."""
-    return {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}

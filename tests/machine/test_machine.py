@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from bootstrap.adapters import mlflow, mlflow_archive
+from bootstrap.adapters import mlflow_archive, servers
 from bootstrap.adapters.mlflow import MlflowServer
 from bootstrap.adapters.terraform_folder import lay_out
 from tests.machine.rendering import MACHINE, SAMPLE, SETTINGS, UserData, render
@@ -224,7 +224,7 @@ ENVIRON = {
 def local_start(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Return the call that the local target makes to start its server, which is not made."""
     seen: list[Any] = []
-    monkeypatch.setattr(mlflow.servers, "launch", lambda call, **_: seen.append(call))
+    monkeypatch.setattr(servers, "launch", lambda call, **_: seen.append(call))
     environ = {"AWS_ENDPOINT_URL": "http://127.0.0.1:1", "AWS_REGION": "eu-west-1"}
     MlflowServer(folder).start(port=5000, bucket=SAMPLE["bucket"], instance="x", environ=environ)
     return seen[0]

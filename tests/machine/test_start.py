@@ -33,6 +33,12 @@ SECRET = b"all the runs of everybody"
 _KEY = {"aws_access_key_id": "any", "aws_secret_access_key": "any"}
 
 
+def client(endpoint: str, service: str) -> Any:
+    # Of a service that is named only when it runs no type checker knows the client.
+    make: Any = boto3.client
+    return make(service, endpoint_url=endpoint, region_name=SAMPLE["region"], **_KEY)
+
+
 @dataclass(frozen=True)
 class Started:
     """A server that serve.py became, its data folder, and the emulator that is its AWS."""
@@ -43,7 +49,7 @@ class Started:
     process: subprocess.Popen[bytes]
 
     def client(self, service: str) -> Any:
-        return boto3.client(service, endpoint_url=self.endpoint, region_name=SAMPLE["region"], **_KEY)
+        return client(self.endpoint, service)
 
     def password(self) -> str:
         name = f"{SAMPLE['parameter_path']}mlflow/admin-password"
@@ -76,8 +82,7 @@ def started(user_data: UserData, tmp_path_factory: pytest.TempPathFactory) -> It
     try:
         aws = emulator.start(some_port(), plain)
         region = {"LocationConstraint": SAMPLE["region"]}
-        s3 = boto3.client("s3", endpoint_url=aws.url, region_name=SAMPLE["region"], **_KEY)
-        s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration=region)
+        client(aws.url, "s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration=region)
         port = some_port()
         environ = plain | user_data.settings
         environ |= {"MACHINE_DATA": str(data), "MACHINE_PORT": str(port), "AWS_ENDPOINT_URL": aws.url}
