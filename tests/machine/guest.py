@@ -91,6 +91,8 @@ class Guest:
             *("ssh", "-q", "-F", "/dev/null", "-i", str(self.folder / "key"), "-p", str(self.ssh_port)),
             *("-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "BatchMode=yes"),
             *("-o", "ConnectTimeout=30", "-o", "ServerAliveInterval=15"),
+            # To agree on keys takes an emulated processor longer than most of what is asked: once is enough.
+            *("-o", "ControlMaster=auto", "-o", "ControlPersist=300", "-o", f"ControlPath={self.folder}/ssh"),
             *("debian@127.0.0.1", f"sudo bash -c {shlex.quote(command)}"),
         ]
         done = subprocess.run(argv, input=text.encode(), capture_output=True, timeout=timeout)
