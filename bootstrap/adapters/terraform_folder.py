@@ -19,6 +19,8 @@ _STAMP = ".initialised.json"
 _TFVARS = "terraform.tfvars.json"
 _ADOPT = "adopt.tf"
 _BACKEND_OVERRIDE = "backend_override.tf"
+# Configuration, and the files that it reads: what a machine is set up with.
+_SHIPPED = frozenset({".tf", ".tftpl", ".sh", ".py", ".txt", ".service", ".timer", ".conf", ""})
 
 
 @dataclass(frozen=True)
@@ -76,9 +78,10 @@ def lay_out(infra: Path, target: Path) -> str:
     """Copy the roots and modules to `target` if they differ, and return their fingerprint (SHA-256, hex)."""
     digest = hashlib.sha256()
     wanted: dict[Path, bytes] = {}
-    for source in sorted(infra.rglob("*.tf")):
+    for source in sorted(infra.rglob("*")):
         relative = source.relative_to(infra)
-        if ".terraform" in relative.parts:
+        hidden = any(part.startswith(".") for part in relative.parts)
+        if hidden or source.suffix not in _SHIPPED or not source.is_file():
             continue
         wanted[relative] = source.read_bytes()
         digest.update(relative.as_posix().encode() + b"\0" + wanted[relative] + b"\0")
