@@ -8,6 +8,7 @@ from typing import Literal
 
 from bootstrap.core.counts import counted
 from bootstrap.core.names import CI_MEMBER
+from bootstrap.core.prices import Estimate
 from bootstrap.core.stream import Action, Change
 
 Place = Literal["aws", "mlflow", "github", "laptop"]
@@ -27,6 +28,7 @@ _IN_WORDS = {
     "aws_iam_openid_connect_provider": "the account's trust in the tokens that GitHub signs for its workflows",
     "aws_iam_role": "the role that the repository's workflows take on, without a stored key",
     "aws_iam_role_policy": "what the workflows may do: one policy, least privilege, the same as ci",
+    "aws_budgets_budget": "the monthly budget: AWS writes to the owner as its limit comes near",
 }
 
 
@@ -46,9 +48,13 @@ class Step:
 
 @dataclass(frozen=True)
 class Plan:
-    """All steps of a command, in the order they are shown."""
+    """All steps of a command, in the order they are shown.
+
+    `cost` is what the environment will cost in a month, None for a command that it is no question of.
+    """
 
     steps: tuple[Step, ...]
+    cost: Estimate | None = None
 
     @property
     def is_empty(self) -> bool:

@@ -208,8 +208,26 @@ def inputs(
     }
     return {
         "environment": shared
-        | {"storage": {"bucket": names.bucket}, "github": asdict(trust) if trust is not None else None},
+        | {"storage": {"bucket": names.bucket}, "github": asdict(trust) if trust is not None else None}
+        | {"budget": _budget(spec, place)},
         "members": shared | {"bucket": names.bucket, "members": members},
+    }
+
+
+def _budget(spec: Spec, place: Place) -> dict[str, object] | None:
+    """Return the budget that the environment is to have; a laptop needs none."""
+    names = place.names
+    limit = spec.environment(names.env).budget_usd
+    if limit is None or place.kind == "local":
+        return None
+    return {
+        "name": names.budget,
+        "limit_usd": limit,
+        "email": spec.owner or "",
+        "project": names.project,
+        "env": names.env,
+        # The emulator makes a budget, but cannot say who is written to.
+        "mails": not place.emulated,
     }
 
 

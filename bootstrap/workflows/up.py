@@ -309,9 +309,6 @@ def _refuse_unsupported(project: Project, env: str, story: Story) -> None:
         )
     if table.mlflow is None:
         story.note("An MLflow server on AWS is not supported yet; everything else is brought up.")
-    if table.budget_usd is not None:
-        where = project.spec.where("environments", env, "budget_usd")
-        story.note(f"{where}: a budget alarm is not supported yet.")
 
 
 @contextmanager

@@ -52,3 +52,15 @@ module "github_oidc" {
   expires            = var.environment.expires
   conditional_denies = var.conditional_denies && !local.local_target
 }
+
+module "budget" {
+  source = "../modules/budget"
+  count  = var.budget.limit_usd == 0 ? 0 : 1
+
+  name      = var.budget.name
+  limit_usd = var.budget.limit_usd
+  email     = var.budget.email
+  project   = coalesce(var.budget.project, var.environment.project)
+  env       = coalesce(var.budget.env, var.environment.name)
+  mails     = var.budget.mails
+}
