@@ -21,12 +21,10 @@ from bootstrap.core.price_table import (
     MACHINES,
     READS,
     SNAPSHOT,
-    SOURCES,
     STORAGE,
     VOLUME,
     WRITES,
     Rates,
-    Source,
 )
 from bootstrap.core.prices import GB, Estimate, in_dollars, monthly_storage
 from bootstrap.core.record import Target
@@ -56,7 +54,8 @@ class Machine:
 class Line:
     """One part of the bill. `usd` is for a month, None if the price is not known; `price` is that of one unit.
 
-    `note` says how it was counted; `page` is AWS's own on it, `as_of` the age of the price, where there are such.
+    `note` says how it was counted; `page` is AWS's own on it, and `sources` where its price was read, and when, where
+    there are such.
     """
 
     what: str
@@ -65,7 +64,7 @@ class Line:
     usd: float | None
     note: str = ""
     page: str | None = None
-    as_of: str | None = None
+    sources: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -74,8 +73,9 @@ class Extra:
 
     unit: str
     usd: float | None
-    note: str
     page: str
+    note: str = ""
+    sources: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,6 @@ class Monthly:
     region: str
     lines: tuple[Line, ...]
     extras: tuple[Extra, ...]
-    sources: tuple[Source, ...]
 
     @property
     def known(self) -> float:
@@ -113,7 +112,6 @@ class Monthly:
             "known_usd": self.known,
             "lines": [asdict(line) for line in self.lines],
             "extras": [asdict(extra) for extra in self.extras],
-            "sources": [asdict(source) for source in self.sources],
         }
 
 
@@ -129,16 +127,11 @@ def machine_of(table: Environment) -> Machine | None:
 def monthly(table: Environment, region: str, stored: int | None = 0) -> Monthly:
     """Work out what an environment costs on AWS; `stored` bytes are in its bucket, None if nobody could count them."""
     lines = [*_mlflow_lines(table, region), _storage_line(stored, region)]
-    used = [STORAGE]
-    if (machine := machine_of(table)) is not None:
-        used += [ADDRESS, VOLUME, SNAPSHOT, *filter(None, [MACHINES.get(machine.instance_type)])]
     if table.budget_usd is not None:
         note = f"the first {FREE_BUDGETS} of an account are free, each further one ${BUDGET_USD_A_DAY:g} a day"
         lines.append(Line("budget with mails", "1", "free", 0.0, note, BUDGET_PAGE))
     lines.append(Line("users, roles, policies, parameters", "any", "free", 0.0))
-    extras = _extras(region)
-    keys = dict.fromkeys(key for rates in (*used, WRITES, READS, DATA_OUT) for key in rates.read)
-    return Monthly(region, tuple(lines), extras, tuple(SOURCES[key] for key in keys))
+    return Monthly(region, tuple(lines), _extras(region))
 
 
 def in_plan(table: Environment, env: str, region: str, target: Target) -> Estimate:
@@ -175,7 +168,12 @@ def _priced(what: str, units: float, amount: str, rates: Rates | None, region: s
     if rates is None or usd is None:
         page = rates.page if rates is not None else MACHINES["t3.small"].page
         return Line(what, amount, "not known", None, f"this version does not know the price in {region}: {page}", page)
-    return Line(what, amount, f"${usd:g} per {rates.unit}", round(units * usd, 6), note, rates.page, rates.as_of)
+    price = f"${usd:g} per {rates.unit}"
+    return Line(what, amount, price, round(units * usd, 6), note, rates.page, _read(rates, region))
+
+
+def _read(rates: Rates, region: str) -> tuple[str, ...]:
+    return tuple(str(source) for source in rates.sources(region))
 
 
 def _machine_lines(machine: Machine, region: str) -> list[Line]:
@@ -183,8 +181,8 @@ def _machine_lines(machine: Machine, region: str) -> list[Line]:
     hours = f"{HOURS_A_MONTH} hours"
     full = SNAPSHOT.usd.get(region)
     kept = (
-        f"incremental: a block is kept once for all of the {_KEPT_DAYS} daily ones; counted as if a tenth of the volume "
-        "were written and seldom changed"
+        f"incremental: a block is kept once for all of the {_KEPT_DAYS} daily ones; counted as if a tenth of the "
+        "volume were written and seldom changed"
     )
     if full is not None:
         kept += f". With all {data} GB written: {in_dollars(data * full)}"
@@ -225,16 +223,20 @@ def _mlflow_lines(table: Environment, region: str) -> list[Line]:
 def _storage_line(stored: int | None, region: str) -> Line:
     what = "files in S3, all versions"
     if stored is None:
-        return Line(what, "not counted", "not known", None, f"what is in the bucket could not be counted: {STORAGE.page}")
+        return Line(
+            what, "not counted", "not known", None, f"what is in the bucket could not be counted: {STORAGE.page}"
+        )
     if stored == 0:
-        return Line(what, "0 GB so far", "by the GB", 0.0, page=STORAGE.page, as_of=STORAGE.as_of)
+        return Line(what, "0 GB so far", "by the GB", 0.0, page=STORAGE.page)
     amount = f"{stored / GB:,.1f} GB" if stored >= GB // 10 else counted(stored, "byte")
     return _priced(what, stored / GB, f"{amount} so far", STORAGE, region)
 
 
 def _extras(region: str) -> tuple[Extra, ...]:
     free = f"the first {FREE_GB_OUT} GB a month of the whole account are free; what comes in is free"
+    kinds = ((STORAGE, "GB in S3, a month", ""), (WRITES, WRITES.unit, ""), (READS, READS.unit, ""))
     return tuple(
-        Extra(rates.unit, rates.usd.get(region), note, rates.page)
-        for rates, note in ((STORAGE, "S3"), (WRITES, "S3"), (READS, "S3"), (DATA_OUT, free))
+        Extra(unit, usd, rates.page, note, _read(rates, region))
+        for rates, unit, note in (*kinds, (DATA_OUT, DATA_OUT.unit, free))
+        for usd in (rates.usd.get(region),)
     )

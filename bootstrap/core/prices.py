@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bootstrap.core.counts import counted
-from bootstrap.core.price_table import STORAGE
+from bootstrap.core.price_table import STORAGE, STORAGE_AS_OF
 
 # What S3 counts as a GB, and as the 50 TB of the first tier (51200 in AWS's price file):
 # https://aws.amazon.com/s3/faqs/, "How will I be charged and billed for my use of Amazon S3?"
@@ -48,14 +48,13 @@ def monthly_storage(size: int, region: str) -> Estimate:
     if price is None:
         return Estimate(
             None,
-            f"{counted(size, 'byte')} in S3; this version does not know the price in {region}"
-            f" ({STORAGE.page}). {_IAM}",
+            f"{counted(size, 'byte')} in S3; this version does not know the price in {region} ({STORAGE.page}). {_IAM}",
         )
     amount = f"{size / GB:,.1f} GB" if size >= GB // 10 else counted(size, "byte")
     above = " Beyond 50 TB S3 is cheaper than that." if size > _FIRST_TIER else ""
     return Estimate(
         round(size / GB * price, 6),
-        f"{amount} in S3 Standard at ${price:g} per GB in {region}, list price of {STORAGE.as_of}."
+        f"{amount} in S3 Standard at ${price:g} per GB in {region}, list price of {STORAGE_AS_OF}."
         f"{above} {_IAM} Requests and data transfer are not in it.",
     )
 
