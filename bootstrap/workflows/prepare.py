@@ -99,6 +99,8 @@ def prepare(found: Found, pending: dict[str, Pending], side: Side, story: Story)
             steps += steps_from_terraform(streams[name].changes, {"bucket": record.bucket})
         if not key_works:
             steps.append(Step("create", "aws", f"an access key for {CI_MEMBER}, straight into your AWS profile"))
+        if provision.leaves_out_budget(found.project.spec, place):
+            story.note("A budget is left out: this AWS is an emulator, which cannot hold one.")
         at_mlflow = side.result(mlflow)
         steps += at_mlflow + laptops.steps(laptop, record, key_works)
         if found.site is not None:

@@ -55,12 +55,11 @@ module "github_oidc" {
 
 module "budget" {
   source = "../modules/budget"
-  count  = var.budget.limit_usd == 0 ? 0 : 1
+  count  = var.budget.limit_usd == 0 || var.budget.rehearsal ? 0 : 1
 
   name      = var.budget.name
   limit_usd = var.budget.limit_usd
   email     = var.budget.email
   project   = coalesce(var.budget.project, var.environment.project)
   env       = coalesce(var.budget.env, var.environment.name)
-  mails     = var.budget.mails
 }

@@ -135,7 +135,7 @@ variable "budget" {
     email: whom AWS writes to.
     project: counts what carries it as its tag `bootstrap:project`. Default: the environment's.
     env: and as its tag `bootstrap:env`. Default: the environment's name.
-    mails: whether AWS writes. False only on an emulator, which cannot say who is written to.
+    rehearsal: true only on an emulator, which makes a budget and cannot read it back: then there is none.
   EOT
   type = object({
     name      = optional(string, "")
@@ -143,7 +143,7 @@ variable "budget" {
     email     = optional(string, "")
     project   = optional(string, "")
     env       = optional(string, "")
-    mails     = optional(bool, true)
+    rehearsal = optional(bool, false)
   })
   default  = {}
   nullable = false

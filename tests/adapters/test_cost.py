@@ -19,7 +19,7 @@ from click.testing import CliRunner
 from moto import mock_aws
 from moto.ce.models import ce_backends
 
-from bootstrap.adapters.aws import cost_explorer
+from bootstrap.adapters.aws import budgets, cost_explorer
 from bootstrap.adapters.aws.session import Aws, KeyPair
 from bootstrap.cli import cli
 from bootstrap.core.record import Record
@@ -245,3 +245,32 @@ def test_without_activated_tags_the_way_to_activate_them_is_told(aws: Aws, proje
     page = shown("--actual", "--yes")
     assert "activates the tags bootstrap:project and bootstrap:env" in page
     assert "aws ce update-cost-allocation-tags-status --cost-allocation-tags-status TagKey=bootstrap:project" in page
+
+
+# --- the budget ---
+
+
+def put_budget(aws: Aws, *filters: str) -> None:
+    budget = {
+        "BudgetName": "course.stag",
+        "BudgetType": "COST",
+        "TimeUnit": "MONTHLY",
+        "BudgetLimit": {"Amount": "20", "Unit": "USD"},
+        "CostFilters": {"TagKeyValue": list(filters)},
+    }
+    aws.client("budgets").create_budget(AccountId=ACCOUNT, Budget=budget)
+
+
+TAGS = {"bootstrap:project": "course", "bootstrap:env": "stag"}
+
+
+def test_a_budget_that_a_killed_run_left_is_known_as_ours(aws: Aws) -> None:
+    assert not budgets.exists(aws, ACCOUNT, "course.stag", TAGS)
+    put_budget(aws, "user:bootstrap:env$stag", "user:bootstrap:project$course")
+    assert budgets.exists(aws, ACCOUNT, "course.stag", TAGS)
+
+
+def test_somebody_elses_budget_of_our_name_is_left_alone(aws: Aws) -> None:
+    put_budget(aws, "user:team$accounting")
+    with pytest.raises(BootstrapError, match="does not count this environment's tags"):
+        budgets.exists(aws, ACCOUNT, "course.stag", TAGS)

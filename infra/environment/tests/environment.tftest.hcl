@@ -197,6 +197,19 @@ run "budget_is_the_environments" {
   }
 }
 
+run "budget_is_left_out_of_a_rehearsal" {
+  command = plan
+
+  variables {
+    budget = { name = "course.stag", limit_usd = 20, email = "ada@example.org", rehearsal = true }
+  }
+
+  assert {
+    condition     = length(module.budget) == 0
+    error_message = "The emulator could not read it back."
+  }
+}
+
 run "budget_without_an_address_is_refused" {
   command = plan
 

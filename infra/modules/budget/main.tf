@@ -1,11 +1,11 @@
 locals {
   # Of what was spent, then of what AWS expects by the month's end.
-  notifications = var.mails ? {
+  notifications = {
     "50 % spent"       = { type = "ACTUAL", threshold = 50 }
     "80 % spent"       = { type = "ACTUAL", threshold = 80 }
     "100 % spent"      = { type = "ACTUAL", threshold = 100 }
     "100 % forecasted" = { type = "FORECASTED", threshold = 100 }
-  } : {}
+  }
 
   # A tag of the user's own is written `user:KEY$VALUE` here:
   # https://docs.aws.amazon.com/cost-management/latest/userguide/budgets-create-filters.html

@@ -52,10 +52,3 @@ variable "env" {
     error_message = "env takes lower-case letters, digits and single hyphens between them."
   }
 }
-
-variable "mails" {
-  description = "Whether AWS writes to `email`. False on the emulator: it makes a budget, but cannot say who is written to, which the provider asks."
-  type        = bool
-  default     = true
-  nullable    = false
-}

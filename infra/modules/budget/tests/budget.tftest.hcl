@@ -58,19 +58,6 @@ run "mails_before_and_at_the_limit" {
   }
 }
 
-run "no_mails_on_the_emulator" {
-  command = plan
-
-  variables {
-    mails = false
-  }
-
-  assert {
-    condition     = length(aws_budgets_budget.this.notification) == 0
-    error_message = "The emulator cannot say who is written to."
-  }
-}
-
 run "no_name_is_refused" {
   command = plan
 
