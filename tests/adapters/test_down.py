@@ -434,10 +434,10 @@ class TestKeptBucket:
         assert [one["target"] for one in self.kept()["stag"]] == ["aws"]
 
 
-MACHINE = Stream((Change("module.mlflow_ec2[0].aws_instance.this", "aws_instance", "delete"),))
+MACHINE = Stream([Change("module.mlflow_ec2[0].aws_instance.this", "aws_instance", "delete")])
 
 
-@pytest.mark.parametrize(("stream", "usd"), [(MACHINE, 21.174), (Stream(()), 0.0)], ids=["machine", "none"])
+@pytest.mark.parametrize(("stream", "usd"), [(MACHINE, 21.174), (Stream(), 0.0)], ids=["machine", "none"])
 def test_what_ends_is_the_machine_too_if_there_is_one(
     school: School, monkeypatch: pytest.MonkeyPatch, stream: Stream, usd: float
 ) -> None:

@@ -51,9 +51,13 @@ def test_without_a_mirror_the_provider_goes_into_one_cache_for_all(tmp_path: Pat
     assert terraform_environment(tmp_path, {}, mirror=None)["TF_PLUGIN_CACHE_DIR"] == str(tmp_path / "cache")
 
 
-WITH_BUDGET = (
-    'project = "demo"\nowner = "ana@example.org"\n[environments.stag]\nbudget_usd = 12.5\n[environments.devl]\n'
-)
+WITH_BUDGET = """\
+project = "demo"
+owner = "ana@example.org"
+[environments.stag]
+budget_usd = 12.5
+[environments.devl]
+"""
 BUDGETS: dict[str, tuple[Target, bool, dict[str, object] | None]] = {
     "on AWS it is what bootstrap.toml says": (
         "aws",
