@@ -102,7 +102,7 @@ class Monthly:
         missing = [line.what for line in self.lines if line.usd is None]
         if not missing:
             return f"about {in_dollars(self.known)} a month"
-        return f"at least {in_dollars(self.known)} a month, without {' and '.join(missing)}: not known"
+        return f"at least {in_dollars(self.known)} a month (not known: {', '.join(missing)})"
 
     def as_dict(self) -> dict[str, Any]:
         """Return it for `--json`."""

@@ -12,7 +12,7 @@ from bootstrap.adapters.aws.cost_explorer import Spent
 from bootstrap.core.cost import Monthly, monthly
 from bootstrap.core.price_table import COST_EXPLORER_USD
 from bootstrap.core.record import Record, Target
-from bootstrap.errors import AwsFailed, BootstrapError, Declined
+from bootstrap.errors import BootstrapError, Declined
 from bootstrap.workflows.project import Project
 from bootstrap.workflows.story import Story
 from bootstrap.workflows.target import open_place, reach
@@ -106,6 +106,6 @@ def _stored(project: Project, record: Record, profile: str | None, story: Story)
             return emptying.survey(
                 place.aws, record.bucket, progress=lambda count: step.detail(f"{count:,} versions")
             ).bytes
-    except AwsFailed as error:
+    except BootstrapError as error:
         story.note(f"What is in the bucket is not counted: {error.message}")
         return None

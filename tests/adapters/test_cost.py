@@ -8,6 +8,7 @@ what we ask against AWS's description of the call; that AWS answers it so, nobod
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -22,7 +23,10 @@ from moto.ce.models import ce_backends
 from bootstrap.adapters.aws import budgets, cost_explorer
 from bootstrap.adapters.aws.session import Aws, KeyPair
 from bootstrap.cli import cli
+from bootstrap.core.cost import monthly
+from bootstrap.core.prices import in_dollars
 from bootstrap.core.record import Record
+from bootstrap.core.spec import parse_spec
 from bootstrap.errors import AwsFailed, BootstrapError, Declined
 from bootstrap.workflows import cost as costs
 from bootstrap.workflows.project import Project, open_project
@@ -231,6 +235,16 @@ def test_the_page_has_each_part_the_sum_and_where_it_was_read(project: Project) 
         "What holds is what AWS says: https://aws.amazon.com/ec2/pricing/on-demand/",
     ):
         assert words in page
+
+
+def test_the_page_in_the_docs_is_the_programs_own(project: Project) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "cost.md").read_text()
+    [block] = re.findall(r"^```text\n(PART .*?)^```$", page, re.MULTILINE | re.DOTALL)
+    assert shown().startswith(block)
+    arm = parse_spec(
+        'project = "abc"\n[environments.stag]\nmlflow = { kind = "ec2", instance_type = "t4g.small" }', "x"
+    )
+    assert in_dollars(monthly(arm.environment("stag"), "us-east-1").known) in page
 
 
 def test_what_aws_says_comes_after_it(aws: Aws, project: Project, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -53,11 +53,11 @@ SUMS = [
     (SMALL_ARM, "us-east-1", "about $18.25 a month"),
     (SMALL_ARM, "sa-east-1", "about $27.61 a month"),
     (NONE, "us-east-1", "about $0.00 a month"),
-    (DEFAULT, "us-east-2", "at least $21.07 a month, without daily snapshots of the data: not known"),
+    (DEFAULT, "us-east-2", "at least $21.07 a month (not known: daily snapshots of the data)"),
     (
         DEFAULT,
         "xx-nowhere-9",
-        "at least $0.00 a month, without machine for MLflow, t3.small and its public IPv4 address",
+        "at least $0.00 a month (not known: machine for MLflow, t3.small, its public IPv4 address",
     ),
 ]
 
