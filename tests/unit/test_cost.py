@@ -7,8 +7,9 @@ from datetime import date
 
 import pytest
 
+from bootstrap.assets import INFRA
 from bootstrap.core import price_table
-from bootstrap.core.cost import Machine, in_plan, machine_of, monthly, what_ends
+from bootstrap.core.cost import SYSTEM_VOLUME_GB, Machine, in_plan, machine_of, monthly, what_ends
 from bootstrap.core.price_table import MACHINES, SOURCES, Rates
 from bootstrap.core.spec import Environment, parse_spec
 from bootstrap.workflows.cost import months_to_ask
@@ -190,3 +191,12 @@ def test_sizes_of_machines_double() -> None:
 )
 def test_the_months_that_are_asked_about(today: date, months: tuple[date, date]) -> None:
     assert months_to_ask(today) == months
+
+
+def test_the_system_disk_is_as_large_as_the_module_makes_it() -> None:
+    main = INFRA / "modules" / "mlflow_ec2" / "main.tf"
+    if not main.is_file():
+        pytest.skip("there is no module for the machine")
+    [block] = re.findall(r"^  root_block_device \{\n(.*?)^  \}", main.read_text(), re.MULTILINE | re.DOTALL)
+    [size] = re.findall(r"volume_size\s*= (\d+)", block)
+    assert int(size) == SYSTEM_VOLUME_GB
