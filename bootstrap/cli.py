@@ -32,6 +32,7 @@ COMMANDS = {
     "access": "Prove who may do what, by trying it.",
     "github": "Give workflows on GitHub what they need: secrets, variables, access.",
     "status": "Show what is up, and how it is.",
+    "cost": "Show what an environment costs in a month, part by part.",
     "output": "Print an environment's names and addresses, for scripts.",
     "export": "Copy your own files, and your team's, out of an environment.",
     "down": "Take an environment down again, with a receipt.",

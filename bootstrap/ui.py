@@ -112,7 +112,10 @@ def plan_text(plan: Plan) -> str:
         for step in steps:
             sign, colour = _SIGNS[step.action]
             lines.append(f"  {click.style(sign, fg=colour)} {step.what}")
-    return "\n".join([*lines, "", f"{plan.summary()}."])
+    lines += ["", f"{plan.summary()}."]
+    if plan.cost is not None:
+        lines.append(f"It costs {plan.cost.says}.")
+    return "\n".join(lines)
 
 
 def show_plan(plan: Plan) -> None:

@@ -20,12 +20,14 @@ import click
 from click.testing import CliRunner
 
 from bootstrap.adapters.aws.buckets import StateLock
+from bootstrap.adapters.aws.cost_explorer import Spent
 from bootstrap.adapters.receipt_store import Stored
 from bootstrap.cli import COMMANDS, cli
 from bootstrap.commands.access import DIFFERS
 from bootstrap.commands.join import CODE_VARIABLE
 from bootstrap.commands.plan import CHANGES
 from bootstrap.core.access import Cell
+from bootstrap.core.cost import in_plan, monthly
 from bootstrap.core.github import Change
 from bootstrap.core.history import Entry
 from bootstrap.core.inventory import Place as InventoryPlace
@@ -38,12 +40,13 @@ from bootstrap.core.prices import monthly_storage, on_this_laptop
 from bootstrap.core.receipt import Receipt, Removed, Verdict
 from bootstrap.core.record import Record
 from bootstrap.core.scaffold import Write
-from bootstrap.core.spec import Spec
+from bootstrap.core.spec import Environment, Spec
 from bootstrap.core.workflow_files import WorkflowFile
 from bootstrap.errors import BootstrapError, Unfinished, UsageError
 from bootstrap.workflows import offboard, onboard
 from bootstrap.workflows.access import Tried
 from bootstrap.workflows.copy_out import Archived
+from bootstrap.workflows.cost import Cost
 from bootstrap.workflows.down import Gone
 from bootstrap.workflows.expire import Past, PastEnvironment, PastPerson
 from bootstrap.workflows.export import Exported
@@ -303,13 +306,19 @@ _SAMPLES = (
     ),
     Sample(
         "plan --env stag --local --json",
-        {"bootstrap.commands.plan.preview": Plan((_BUCKET_STEP, _PROFILE_STEP))},
+        {
+            "bootstrap.commands.plan.preview": Plan(
+                (_BUCKET_STEP, _PROFILE_STEP), in_plan(Environment(), "stag", "us-east-1", "local")
+            )
+        },
         {
             "env": "the environment",
             "changes[].action": "`create`, `update`, `replace`, `delete`, `import` (taken over) or `forget`",
             "changes[].place": "`aws`, `mlflow` or `laptop`",
             "changes[].what": "in words",
             "changes[].address": "Terraform's name for it; null for what Terraform does not make",
+            "cost.usd": "what the environment will cost in a month, in US dollars; null if not all of it is known",
+            "cost.says": "in words",
         },
         note="The list is empty if nothing would change.",
     ),
@@ -564,6 +573,41 @@ _SAMPLES = (
             "environments[].kept[].cost.says": "what is in that number",
             "environments[].kept[].receipt": "the receipt that says so",
             "environments[].kept[].command": "what removes the bucket with all in it",
+        },
+    ),
+    Sample(
+        "cost --env stag --actual --yes --json",
+        {
+            "bootstrap.commands.cost.actual": Cost(
+                "stag",
+                "aws",
+                monthly(Environment(), "us-east-1", 5 * 2**30),
+                (Spent(date(2026, 10, 1), date(2026, 11, 1), 20.5, (("EC2 - Other", 20.5),), is_estimate=False),),
+            )
+        },
+        {
+            "env": "the environment",
+            "target": "where it is up, `aws` or `local`; null if it is not",
+            "monthly.region": "the AWS region",
+            "monthly.usd": "the sum for a month, in US dollars; null if a part of it is not known",
+            "monthly.known_usd": "the sum of what is known",
+            "monthly.lines[].what": "one part",
+            "monthly.lines[].amount": "how much of it",
+            "monthly.lines[].price": "the price of one unit",
+            "monthly.lines[].usd": "what it costs in a month; null if not known",
+            "monthly.lines[].note": "how it was counted",
+            "monthly.lines[].page": "AWS's page on it; null where there is none",
+            "monthly.lines[].sources": "where the price was read, and when",
+            "monthly.extras[].unit": "what use is counted by",
+            "monthly.extras[].usd": "the price of one such unit; null if not known",
+            "monthly.extras[].page": "AWS's page on it",
+            "monthly.extras[].note": "what there is to say to it",
+            "monthly.extras[].sources": "where the price was read, and when",
+            "spent[].start": "with `--actual`, else null: the first day of a month that AWS was asked about",
+            "spent[].end": "the day after its last",
+            "spent[].usd": "what it has cost, in US dollars",
+            "spent[].services": "name and US dollars of each of AWS's services",
+            "spent[].is_estimate": "whether AWS has not closed it yet",
         },
     ),
     Sample(

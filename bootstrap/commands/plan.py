@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -32,7 +33,8 @@ def command(env: str, local: bool, profile: str | None, config: Path | None, as_
     options.say_defaults(project)
     plan = preview(project, Request(env, "local" if local else "aws", profile), ui.TerminalStory())
     if as_json:
-        options.print_json({"env": env, "changes": [step.as_dict() for step in plan.steps]})
+        cost = asdict(plan.cost) if plan.cost is not None else None
+        options.print_json({"env": env, "changes": [step.as_dict() for step in plan.steps], "cost": cost})
     else:
         _show(plan, env)
     return 0 if plan.is_empty else CHANGES

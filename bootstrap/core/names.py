@@ -125,6 +125,11 @@ class Names:
         """The parameter in which the machine leaves the password of MLflow's administrator, for the operator."""
         return f"{self.parameter_path}mlflow/admin-password"
 
+    @property
+    def budget(self) -> str:
+        """The environment's budget, unique in the account."""
+        return f"{self.project}.{self.env}"
+
     def state_key(self, root: str) -> str:
         """Return where the state of one Terraform root lies in the state bucket."""
         return f"{self.env}/{root}.tfstate"

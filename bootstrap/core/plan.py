@@ -8,6 +8,7 @@ from typing import Literal
 
 from bootstrap.core.counts import counted
 from bootstrap.core.names import CI_MEMBER
+from bootstrap.core.prices import Estimate
 from bootstrap.core.stream import Action, Change
 
 Place = Literal["aws", "mlflow", "github", "laptop"]
@@ -39,6 +40,7 @@ _IN_WORDS = {
     "aws_iam_role_policy_attachment": "what it takes to make and delete snapshots: a policy of AWS's own",
     "aws_dlm_lifecycle_policy": "a snapshot of that volume every day, each kept for 7 days",
     "terraform_data": "a note of which kind of processor the machine has",
+    "aws_budgets_budget": "the monthly budget: AWS writes to the owner as its limit comes near",
 }
 
 # Where a type means something else in one module.
@@ -64,9 +66,13 @@ class Step:
 
 @dataclass(frozen=True)
 class Plan:
-    """All steps of a command, in the order they are shown."""
+    """All steps of a command, in the order they are shown.
+
+    `cost` is what the environment will cost in a month, None for a command that it is no question of.
+    """
 
     steps: tuple[Step, ...]
+    cost: Estimate | None = None
 
     @property
     def is_empty(self) -> bool:

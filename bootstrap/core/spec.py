@@ -419,7 +419,18 @@ def parse_spec(text: str, source: str) -> Spec:
         raise ConfigError("\n".join(f"{source}:{line}: {message}" for line, message in found)) from None
     spec._source = source
     spec._lines = lines
+    if spec.owner is None and (silent := [name for name, table in spec.environments.items() if table.budget_usd]):
+        raise ConfigError("\n".join(_nobody_to_write_to(spec, name) for name in silent))
     return spec
+
+
+def _nobody_to_write_to(spec: Spec, env: str) -> str:
+    """Say what is wrong with a budget in a file that names no owner: its mails are all that it does."""
+    [example] = Spec.model_fields["owner"].examples or [""]
+    where = spec.where("environments", env, "budget_usd")
+    what = "has nobody whom AWS could write to when it comes near"
+    place = "at the top of the file, above the first [table]"
+    return f"{where}: environments.{_key(env)}.budget_usd: {what}; write owner = {_toml(example)} {place}"
 
 
 _SYNTAX = {

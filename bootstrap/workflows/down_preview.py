@@ -9,10 +9,11 @@ from functools import partial
 
 from bootstrap.adapters.aws import buckets, emptying, inventory, machines
 from bootstrap.adapters.aws.emptying import Survey
+from bootstrap.core.cost import machine_of, what_ends
 from bootstrap.core.counts import counted
 from bootstrap.core.inventory import Scan, Thing
 from bootstrap.core.plan import Plan, Step, member_of, steps_from_terraform, without_crowds
-from bootstrap.core.prices import Estimate, monthly_storage, on_this_laptop
+from bootstrap.core.prices import Estimate, on_this_laptop
 from bootstrap.core.record import Record
 from bootstrap.core.stream import Change, Stream
 from bootstrap.errors import GitHubFailed
@@ -26,6 +27,7 @@ from bootstrap.workflows.target import Place, what_it_lacks
 
 # Terraform's name for everything that makes the bucket, which stays with `--keep-data`.
 STORAGE = "module.storage"
+_MACHINE = "aws_instance"
 
 
 @dataclass(frozen=True)
@@ -116,9 +118,19 @@ def look(
     stops = place is not None and not keep_data and not others and is_last_local(project, record)
     steps += _local_steps(project, record, stops_emulator=stops)
     size = held.bytes if held is not None and not keep_data else 0
-    cost = on_this_laptop() if record.target == "local" else monthly_storage(size, record.region)
+    cost = on_this_laptop() if record.target == "local" else _ending(project, record, streams, size)
     roots = tuple(name for name, stream in streams.items() if stream.changes)
     return Going(Preview(Plan(tuple(steps)), cost), on_github, roots, has_storage, bucket_goes, scan, held)
+
+
+def _ending(project: Project, record: Record, streams: dict[str, Stream], size: int) -> Estimate:
+    """Return what ends in a month with the machine that Terraform knows of, if any, and with `size` bytes.
+
+    Of what size the machine is, bootstrap.toml says.
+    """
+    is_there = any(one.kind == _MACHINE for one in _changes(streams))
+    machine = machine_of(project.spec.environment(record.env)) if is_there else None
+    return what_ends(machine, record.region, size)
 
 
 def _changes(streams: dict[str, Stream]) -> list[Change]:

@@ -10,6 +10,7 @@ from typing import Literal
 from bootstrap.adapters.aws import people
 from bootstrap.adapters.aws.session import KeyPair
 from bootstrap.adapters.mlflow_api import MlflowApi
+from bootstrap.core.cost import in_plan
 from bootstrap.core.names import CI_MEMBER
 from bootstrap.core.plan import Plan, Step, steps_from_terraform
 from bootstrap.core.record import Record
@@ -98,6 +99,8 @@ def prepare(found: Found, pending: dict[str, Pending], side: Side, story: Story)
             steps += steps_from_terraform(streams[name].changes, {"bucket": record.bucket})
         if not key_works:
             steps.append(Step("create", "aws", f"an access key for {CI_MEMBER}, straight into your AWS profile"))
+        if provision.leaves_out_budget(found.project.spec, place):
+            story.note("A budget is left out: this AWS is an emulator, which cannot hold one.")
         at_mlflow = side.result(mlflow)
         steps += at_mlflow + laptops.steps(laptop, record, key_works)
         if found.site is not None:
@@ -109,7 +112,10 @@ def prepare(found: Found, pending: dict[str, Pending], side: Side, story: Story)
             steps += github.steps(found.site, want)
         checks = side.result(early) if early is not None and not steps else None
     return Prepared(
-        plan=Plan(tuple(steps)),
+        plan=Plan(
+            tuple(steps),
+            cost=in_plan(found.project.spec.environment(record.env), record.env, record.region, record.target),
+        ),
         record=record,
         place=place,
         laptop=laptop,

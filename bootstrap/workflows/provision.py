@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from bootstrap.adapters import terraform_folder
-from bootstrap.adapters.aws import buckets, emptying, people
+from bootstrap.adapters.aws import buckets, budgets, emptying, people
 from bootstrap.adapters.process import Jobs
 from bootstrap.adapters.terraform import Backend, Terraform, environment_for
 from bootstrap.adapters.terraform_folder import RootFolder
@@ -208,9 +208,33 @@ def inputs(
     }
     return {
         "environment": shared
-        | {"storage": {"bucket": names.bucket}, "github": asdict(trust) if trust is not None else None},
+        | {"storage": {"bucket": names.bucket}, "github": asdict(trust) if trust is not None else None}
+        | {"budget": _budget(spec, place)},
         "members": shared | {"bucket": names.bucket, "members": members},
     }
+
+
+def _budget(spec: Spec, place: Place) -> dict[str, object] | None:
+    """Return the budget that the environment is to have; a laptop needs none."""
+    names = place.names
+    limit = spec.environment(names.env).budget_usd
+    if limit is None or place.kind == "local":
+        return None
+    return {
+        "name": names.budget,
+        "limit_usd": limit,
+        "email": spec.owner or "",
+        "project": names.project,
+        "env": names.env,
+        # The emulator makes a budget, and cannot read it back: Terraform would try that for many minutes.
+        "rehearsal": place.emulated,
+    }
+
+
+def leaves_out_budget(spec: Spec, place: Place) -> bool:
+    """Tell whether the environment's budget is not made, as this AWS is an emulator."""
+    wanted = _budget(spec, place)
+    return wanted is not None and bool(wanted["rehearsal"])
 
 
 def tags(names: Names, spec: Spec) -> dict[str, str]:
@@ -316,7 +340,7 @@ def taking_over(provisioner: Provisioner, names: Iterable[str], apply: Callable[
         return apply()
 
 
-def adopt_existing(provisioner: Provisioner, membership: Membership, more: Mapping[str, str]) -> None:
+def adopt_existing(provisioner: Provisioner, spec: Spec, membership: Membership, more: Mapping[str, str]) -> None:
     """Let Terraform take over what is there but may be missing in its state, as after a kill.
 
     `more` is what else there is of the environment: address → id. Raises BootstrapError if something of another's has
@@ -324,10 +348,10 @@ def adopt_existing(provisioner: Provisioner, membership: Membership, more: Mappi
     """
     place = provisioner.place
     names = place.names
+    ours = {"bootstrap:project": names.project, "bootstrap:env": names.env}
     bucket: dict[str, str] = {}
     if buckets.exists(place.aws, names.bucket, names.account):
         found = buckets.tags(place.aws, names.bucket)
-        ours = {"bootstrap:project": names.project, "bootstrap:env": names.env}
         if found and {key: found.get(key) for key in ours} != ours:
             raise BootstrapError(
                 f"The bucket {names.bucket} is in your account, but does not carry this environment's tags. "
@@ -336,7 +360,11 @@ def adopt_existing(provisioner: Provisioner, membership: Membership, more: Mappi
                 "`project` in bootstrap.toml.",
             )
         bucket = {"module.storage.aws_s3_bucket.this": names.bucket}
-    provisioner.root("environment").write_adoptions({**bucket, **more})
+    budget: dict[str, str] = {}
+    wanted = _budget(spec, place)
+    if wanted is not None and not wanted["rehearsal"] and budgets.exists(place.aws, names.account, names.budget, ours):
+        budget = {"module.budget[0].aws_budgets_budget.this": f"{names.account}:{names.budget}"}
+    provisioner.root("environment").write_adoptions({**bucket, **budget, **more})
     # Users have one name space whatever their path: one elsewhere would make Terraform fail without saying why.
     people.user_exists(place.aws, names.iam_user(CI_MEMBER), names.iam_path)
     adopt_members(provisioner, [CI_MEMBER, *membership.members])

@@ -101,7 +101,7 @@ def preview(project: Project, request: Request, story: Story) -> Plan:
             )
             if has_state:
                 provision.clear_stale_locks(place, run, story)
-            provision.adopt_existing(provisioner, membership, entry.adopted)
+            provision.adopt_existing(provisioner, project.spec, membership, entry.adopted)
             mlflow = find_mlflow(project, place)
             found = Found(project, place, laptop, mlflow, has_state=has_state, settled=False, site=entry.site)
             pending = provision.plan_all(provisioner, side, local_state=not has_state)
@@ -147,7 +147,7 @@ def up(project: Project, request: Request, story: Story, confirm: Confirm, *, su
         provisioner = provision.prepare(project, place, tools, jobs, run, membership=membership, trust=entry.trust)
         if not settled:
             provision.clear_stale_locks(place, run, story)
-            provision.adopt_existing(provisioner, membership, entry.adopted)
+            provision.adopt_existing(provisioner, project.spec, membership, entry.adopted)
             if entry.trust is None and not made_state:
                 spare_provider(provisioner, place, project)
             if sure:
@@ -309,9 +309,6 @@ def _refuse_unsupported(project: Project, env: str, story: Story) -> None:
         )
     if table.mlflow is None:
         story.note("An MLflow server on AWS is not supported yet; everything else is brought up.")
-    if table.budget_usd is not None:
-        where = project.spec.where("environments", env, "budget_usd")
-        story.note(f"{where}: a budget alarm is not supported yet.")
 
 
 @contextmanager

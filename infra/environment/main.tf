@@ -73,3 +73,14 @@ module "mlflow_ec2" {
   account_id = var.account_id
   partition  = var.partition
 }
+
+module "budget" {
+  source = "../modules/budget"
+  count  = var.budget.limit_usd == 0 || var.budget.rehearsal ? 0 : 1
+
+  name      = var.budget.name
+  limit_usd = var.budget.limit_usd
+  email     = var.budget.email
+  project   = coalesce(var.budget.project, var.environment.project)
+  env       = coalesce(var.budget.env, var.environment.name)
+}

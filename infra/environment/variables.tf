@@ -171,3 +171,35 @@ variable "mlflow" {
     error_message = "mlflow is for target aws; on target local the server runs on the laptop."
   }
 }
+
+variable "budget" {
+  description = <<-EOT
+    What the environment may cost in a month; its owner gets mails before that. Null or left out: none.
+    name: the budget's name, unique in the account.
+    limit_usd: US dollars a month. 0: no budget.
+    email: whom AWS writes to.
+    project: counts what carries it as its tag `bootstrap:project`. Default: the environment's.
+    env: and as its tag `bootstrap:env`. Default: the environment's name.
+    rehearsal: true only on an emulator, which makes a budget and cannot read it back: then there is none.
+  EOT
+  type = object({
+    name      = optional(string, "")
+    limit_usd = optional(number, 0)
+    email     = optional(string, "")
+    project   = optional(string, "")
+    env       = optional(string, "")
+    rehearsal = optional(bool, false)
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = var.budget.limit_usd == 0 || (var.budget.name != "" && var.budget.email != "")
+    error_message = "budget needs a name, and an email to write to."
+  }
+
+  validation {
+    condition     = var.budget.limit_usd == 0 || var.target == "aws"
+    error_message = "budget is for target aws; a laptop sends no bill."
+  }
+}

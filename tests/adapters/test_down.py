@@ -26,6 +26,7 @@ from bootstrap.core.inventory import EVERYWHERE, Blind, Place, Scan
 from bootstrap.core.names import Names
 from bootstrap.core.record import Record
 from bootstrap.core.s3_address import S3Address
+from bootstrap.core.stream import Change, Stream
 from bootstrap.errors import BootstrapError, Declined, UsageError
 from bootstrap.workflows import down as downs
 from bootstrap.workflows import down_preview, provision, receipts, sweep
@@ -431,3 +432,25 @@ class TestKeptBucket:
         receipt = school.down(keep_data=True).kept.receipt
         receipts.keep(replace(receipt, target="local", id="demo--stag--local"))
         assert [one["target"] for one in self.kept()["stag"]] == ["aws"]
+
+
+MACHINE = Stream([Change("module.mlflow_ec2[0].aws_instance.this", "aws_instance", "delete")])
+
+
+@pytest.mark.parametrize(("stream", "usd"), [(MACHINE, 21.174), (Stream(), 0.0)], ids=["machine", "none"])
+def test_what_ends_is_the_machine_too_if_there_is_one(
+    school: School, monkeypatch: pytest.MonkeyPatch, stream: Stream, usd: float
+) -> None:
+    """A stand-in for Terraform says that its state has one; of what size, bootstrap.toml says."""
+    school.up()
+    monkeypatch.setattr(down_preview, "plan_to_destroy", lambda *_: {"environment": stream})
+    shown: list[Preview] = []
+
+    def no(preview: Preview) -> bool:
+        shown.append(preview)
+        return False
+
+    with pytest.raises(Declined):
+        school.down(confirm=no)
+    assert shown[0].cost.usd == pytest.approx(usd, abs=1e-4)
+    assert ("MLflow's machine (t3.small)" in shown[0].cost.says) == (usd > 1)

@@ -24,6 +24,9 @@ from .course import REGION, Course
 
 pytestmark = pytest.mark.e2e
 
+# The emulator cannot read a budget back, so none is made there: see infra/modules/budget.
+WITH_BUDGET = 'project = "course"\nowner = "ana@example.org"\n[environments.stag]\nbudget_usd = 20\n'
+
 
 @pytest.fixture
 def amazon(tmp_path: Path) -> Iterator[Aws]:
@@ -55,15 +58,19 @@ def test_from_plan_to_down(signed_in: Course, amazon: Aws) -> None:
     course = signed_in
     theirs = Bystanders(amazon, "/staff/teacher")
     theirs.put()
+    (course.folder / "bootstrap.toml").write_text(WITH_BUDGET)
     planned = course.bootstrap("plan", "--env", "stag", code=3)
     assert f"the S3 bucket {course.bucket}" in planned.out
     assert "clean-up of unfinished uploads" in planned.out
+    assert "A budget is left out" in planned.err
+    assert "It costs about $21.17 a month" in planned.out
     theirs.require_alone()
     assert not (course.home / ".aws").exists()
 
     done = course.bootstrap("up", "--env", "stag", "--yes")
     assert "'stag' is up in AWS account 123456789012, us-east-1" in done.out
     assert "An MLflow server on AWS is not supported yet" in done.err
+    assert "It costs about $21.17 a month" in done.err
     assert "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_ENDPOINT_URL" in done.err
     assert theirs.buckets() == sorted([course.bucket, course.state_bucket, theirs.bucket])
     assert theirs.everybody() == sorted(["/course/stag/course.stag.ci", *theirs.users])

@@ -135,3 +135,7 @@ def test_the_names_of_an_mlflow_server() -> None:
     assert names.mlflow_password_parameter == "/course/stag/mlflow/admin-password"
     longest = Names("p" * 32, "e" * 32, "123456789012").mlflow_server
     assert len(longest) <= 64
+
+
+def test_a_budget_is_named_for_its_environment() -> None:
+    assert Names("my-course", "stag", "123456789012").budget == "my-course.stag"

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from bootstrap.core.plan import Plan, Step, in_words, steps_from_terraform
+from bootstrap.core.prices import Estimate
 from bootstrap.core.stream import Action, Change
+from bootstrap.ui import plan_text
 
 NAMES = {"bucket": "demo--stag--123456789012"}
 
@@ -108,3 +110,10 @@ def test_a_step_for_scripts() -> None:
         "what": "the AWS profile demo-stag",
         "address": None,
     }
+
+
+def test_what_it_costs_is_one_line_below_the_summary() -> None:
+    step = Step("create", "aws", "it")
+    assert plan_text(Plan((step,))).endswith("\n1 to create, 0 to change, 0 to delete.")
+    told = plan_text(Plan((step,), Estimate(21.2, "about $21.20 a month")))
+    assert told.endswith("\n1 to create, 0 to change, 0 to delete.\nIt costs about $21.20 a month.")

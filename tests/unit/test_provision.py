@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,10 +12,11 @@ from bootstrap.adapters.process import Jobs
 from bootstrap.adapters.servers import Server
 from bootstrap.core.membership import Membership
 from bootstrap.core.names import Names
-from bootstrap.core.spec import Spec
+from bootstrap.core.record import Target
+from bootstrap.core.spec import Spec, parse_spec
 from bootstrap.workflows.local import LocalAws
 from bootstrap.workflows.project import Project
-from bootstrap.workflows.provision import Tools, prepare
+from bootstrap.workflows.provision import Tools, inputs, leaves_out_budget, prepare
 from bootstrap.workflows.target import Place
 
 OPERATOR = KeyPair("AKIAIOSFODNN7EXAMPLE", "operators-secret")
@@ -47,3 +49,48 @@ def test_without_a_mirror_the_provider_goes_into_one_cache_for_all(tmp_path: Pat
     theirs = {"TF_PLUGIN_CACHE_DIR": "/home/ana/plugins"}
     assert "TF_PLUGIN_CACHE_DIR" not in terraform_environment(tmp_path, theirs, mirror=tmp_path)
     assert terraform_environment(tmp_path, {}, mirror=None)["TF_PLUGIN_CACHE_DIR"] == str(tmp_path / "cache")
+
+
+WITH_BUDGET = """\
+project = "demo"
+owner = "ana@example.org"
+[environments.stag]
+budget_usd = 12.5
+[environments.devl]
+"""
+BUDGETS: dict[str, tuple[Target, bool, dict[str, object] | None]] = {
+    "on AWS it is what bootstrap.toml says": (
+        "aws",
+        False,
+        {
+            "name": "demo.stag",
+            "limit_usd": 12.5,
+            "email": "ana@example.org",
+            "project": "demo",
+            "env": "stag",
+            "rehearsal": False,
+        },
+    ),
+    "a laptop needs none": ("local", True, None),
+}
+
+
+@pytest.mark.parametrize(("kind", "emulated", "budget"), BUDGETS.values(), ids=BUDGETS.keys())
+def test_the_budget(kind: Target, emulated: bool, budget: dict[str, object] | None) -> None:
+    spec = parse_spec(WITH_BUDGET, "bootstrap.toml")
+    names = Names("demo", "stag", "123456789012")
+    place = Place(kind, names, Aws("us-east-1", key=OPERATOR), None, custom_endpoint=False, emulated=emulated)
+    assert inputs(spec, place, Membership())["environment"]["budget"] == budget
+    assert not leaves_out_budget(spec, place)
+    elsewhere = replace(place, names=replace(names, env="devl"))
+    assert inputs(spec, elsewhere, Membership())["environment"]["budget"] is None
+
+
+def test_an_emulator_in_place_of_aws_gets_no_budget() -> None:
+    spec = parse_spec(WITH_BUDGET, "bootstrap.toml")
+    names = Names("demo", "stag", "123456789012")
+    place = Place("aws", names, Aws("us-east-1", key=OPERATOR), None, custom_endpoint=True, emulated=True)
+    assert leaves_out_budget(spec, place)
+    given = inputs(spec, place, Membership())["environment"]["budget"]
+    assert isinstance(given, dict)
+    assert given["rehearsal"] is True

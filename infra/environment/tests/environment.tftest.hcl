@@ -256,3 +256,72 @@ run "machine_on_the_laptop_is_refused" {
 
   expect_failures = [var.mlflow]
 }
+
+run "no_budget_unless_asked" {
+  command = plan
+
+  assert {
+    condition     = length(module.budget) == 0
+    error_message = "Without a limit no budget is made."
+  }
+}
+
+run "null_is_no_budget" {
+  command = plan
+
+  variables {
+    budget = null
+  }
+
+  assert {
+    condition     = length(module.budget) == 0
+    error_message = "Null says the same as nothing."
+  }
+}
+
+run "budget_is_the_environments" {
+  command = plan
+
+  variables {
+    budget = { name = "course.stag", limit_usd = 20, email = "ada@example.org" }
+  }
+
+  assert {
+    condition     = module.budget[0].name == "course.stag"
+    error_message = "A limit and an address make a budget."
+  }
+}
+
+run "budget_is_left_out_of_a_rehearsal" {
+  command = plan
+
+  variables {
+    budget = { name = "course.stag", limit_usd = 20, email = "ada@example.org", rehearsal = true }
+  }
+
+  assert {
+    condition     = length(module.budget) == 0
+    error_message = "The emulator could not read it back."
+  }
+}
+
+run "budget_without_an_address_is_refused" {
+  command = plan
+
+  variables {
+    budget = { name = "course.stag", limit_usd = 20 }
+  }
+
+  expect_failures = [var.budget]
+}
+
+run "budget_on_a_laptop_is_refused" {
+  command = plan
+
+  variables {
+    target = "local"
+    budget = { name = "course.stag", limit_usd = 20, email = "ada@example.org" }
+  }
+
+  expect_failures = [var.budget]
+}

@@ -1,0 +1,1 @@
+"""Checks that need a program that is no dependency of ours; see README.md."""
