@@ -97,14 +97,6 @@ def test_every_input_is_described_typed_and_never_null(name: str) -> None:
         assert not re.search(r"\bany\b", re.sub(r"<<-EOT.*?EOT|\".*?\"", "", block, flags=re.DOTALL)), block
 
 
-@pytest.mark.parametrize("name", FOLDERS)
-def test_readme_names_every_input_and_output(name: str) -> None:
-    readme = (INFRA / name / "README.md").read_text(encoding="utf-8")
-    for kind in ("variable", "output"):
-        for found in re.findall(rf'(?m)^{kind} "(\w+)"', sources(name)):
-            assert f"| `{found}` |" in readme, f"{kind} {found} is missing in the README of {name}"
-
-
 def test_no_access_key_passes_through_terraform() -> None:
     for name in FOLDERS:
         assert "aws_iam_access_key" not in sources(name)
