@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,6 +75,17 @@ def test_own_tests_pass(copy: Terraform, folder: str) -> None:
     """What is not valid fails them too."""
     told = copy(folder, "test", "-no-color")
     assert re.search(r"Success! [1-9]\d* passed, 0 failed", told), told
+
+
+@pytest.mark.parametrize("name", FOLDERS)
+def test_every_validation_has_a_run_that_it_refuses(name: str) -> None:
+    """Which of several validations of one input refuses, Terraform does not tell: as many runs as there are of them."""
+    variables = re.split(r'(?m)^variable "', (INFRA / name / "variables.tf").read_text(encoding="utf-8"))[1:]
+    wanted = Counter({text.partition('"')[0]: len(re.findall(r"\bvalidation \{", text)) for text in variables})
+    runs = "\n".join(path.read_text(encoding="utf-8") for path in (INFRA / name).glob("tests/*.tftest.hcl"))
+    expected = re.findall(r"expect_failures\s*=\s*\[(.*?)\]", runs, re.DOTALL)
+    refused = Counter(variable for each in expected for variable in re.findall(r"var\.(\w+)", each))
+    assert wanted - refused == Counter()
 
 
 @pytest.mark.parametrize("name", ROOTS)
