@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -28,9 +28,21 @@ _SIGNS = {
 _PLACES = {"aws": "In AWS", "mlflow": "MLflow", "github": "On GitHub", "laptop": "On this machine"}
 
 
-class _Silent:
+# In a log, a sign of life this often is enough.
+_LINE_EVERY_SECONDS = 10.0
+
+
+class _Plain:
+    def __init__(self, say: Callable[[str], None], text: str) -> None:
+        self._say = say
+        self._text = text
+        self._said = time.monotonic()
+
     def detail(self, text: str) -> None:
-        """Say nothing: there is no terminal to move on."""
+        """Say it in a line of its own, if none was for a while: there is no terminal to move on."""
+        if time.monotonic() - self._said >= _LINE_EVERY_SECONDS:
+            self._said = time.monotonic()
+            self._say(f"... {self._text} · {text}")
 
 
 class _Moving:
@@ -64,12 +76,12 @@ class TerminalStory:
         self._console.print(f"Note: {text}", style="yellow", markup=False)
 
     @contextmanager
-    def step(self, text: str) -> Iterator[_Silent | _Moving]:
+    def step(self, text: str) -> Iterator[_Plain | _Moving]:
         """Show that something is going on, and say how long it took."""
         began = time.monotonic()
         if not self._console.is_terminal:
             self.say(f"... {text}")
-            yield _Silent()
+            yield _Plain(self.say, text)
             self.say(f"ok  {text} ({time.monotonic() - began:.1f} s)")
             return
         progress = self._begin()

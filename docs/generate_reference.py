@@ -106,7 +106,7 @@ _EXIT_CODES = (
 _VARIABLES = {
     "Ours": {
         "`BOOTSTRAP_TERRAFORM`": "the Terraform program to use, instead of the one on `PATH`",
-        "`BOOTSTRAP_TERRAFORM_RELEASES`": "where to fetch Terraform from if it is missing, for instance a "
+        "`BOOTSTRAP_TERRAFORM_RELEASES`": "where to fetch Terraform from if it is missing or too old, for instance a "
         "mirror of your school; laid out like HashiCorp's own release site, the checksum must be the same",
         "`BOOTSTRAP_TF_MIRROR`": "a folder with the unpacked AWS provider, for rooms without internet "
         "(see [troubleshooting](troubleshooting.md#no-internet-in-the-classroom))",
@@ -150,6 +150,8 @@ _VARIABLES = {
         "(see [what is written](what-is-written.md))",
         "`XDG_DATA_HOME`, `XDG_DATA_DIRS`, `APPDATA`": "where Terraform's own mirror folders are looked for",
         "`TMPDIR`": "a second place for lock files",
+        "`HTTPS_PROXY`, `SSL_CERT_FILE`": "the proxy that Terraform is fetched through, and the authorities that are "
+        "trusted then besides those of browsers",
         "`NO_PROXY`": "the loopback addresses are added to it for the programs we start with `--local`",
     },
 }

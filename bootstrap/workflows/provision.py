@@ -116,7 +116,7 @@ def find_tools(project: Project, story: Story) -> Tools:
 
     cache = user_cache_path("bootstrap", appauthor=False)
     places = (project.environ, project.home, project.folder)
-    binary = find_terraform(project.environ, cache, platform_tag(), story.say)
+    binary = find_terraform(project.environ, cache, platform_tag(), story.say, story.step)
     mirror = find_mirror(*places, PROVIDER_VERSION)
     plugins = Path(project.environ.get("TF_PLUGIN_CACHE_DIR") or cache / "terraform-plugins")
     if mirror is None and not any(plugins.glob(wanted(PROVIDER_VERSION))):

@@ -21,6 +21,7 @@ from tests.ports import some_port
 
 from .bystanders import Bystanders
 from .course import REGION, Course
+from .known_secrets import found_in, places_of, secrets_in, secrets_on
 
 pytestmark = pytest.mark.e2e
 
@@ -90,6 +91,11 @@ def test_from_plan_to_down(signed_in: Course, amazon: Aws) -> None:
 
     assert course.bootstrap("up", "--env", "stag", "--yes").out.startswith("No changes: 'stag' is up in AWS account")
 
+    known = secrets_on(course) | secrets_in(amazon)
+    assert {"AWS_SECRET_ACCESS_KEY", "course-stag: aws_secret_access_key of credentials"} <= set(known)
+    seen = found_in(known, places_of(course, amazon))
+    assert seen == {("course-stag: aws_secret_access_key of credentials", str(course.home / ".aws" / "credentials"))}
+
     assert course.bootstrap("sweep", "--json").json()["things"] == [], "what is up is no leftover"
     assert " up " in course.bootstrap("history", "--env", "stag").out
 
@@ -110,6 +116,9 @@ def test_from_plan_to_down(signed_in: Course, amazon: Aws) -> None:
     assert "Every file is there and unchanged." in course.bootstrap("restore-check", archive).out
     archived = [one["Key"] for one in s3.list_objects_v2(Bucket="archives")["Contents"]]
     assert [key for key in archived if key.startswith("2026/bucket/dvc/ci/files/")], archived
+    known |= secrets_on(course)
+    signing = next(course.home.rglob("receipt-key.pem"))
+    assert found_in(known, places_of(course, amazon)) == {("what signs receipts", str(signing))}
     for key in archived:
         s3.delete_object(Bucket="archives", Key=key)
     s3.delete_bucket(Bucket="archives")

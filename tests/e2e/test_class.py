@@ -26,6 +26,7 @@ from tests.github.server import GitHubServer
 
 from .bystanders import Bystanders
 from .course import ACCOUNT, Course, Done, StandIn, events, laptop, wait_for
+from .known_secrets import found_in, places_of, secrets_on
 
 pytestmark = pytest.mark.e2e
 
@@ -37,9 +38,13 @@ PROF = "prof"
 
 @dataclass
 class Class(Course):
-    """The instructor's laptop, with where the codes are. `at_first`: the user's files before anything was done."""
+    """The instructor's laptop, with where the codes are.
+
+    `at_first`: the user's files before anything was done. `known`: every secret that there was up to now.
+    """
 
     at_first: dict[str, tuple[bytes, int]] = field(default_factory=dict, repr=False)
+    known: dict[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def codes_file(self) -> Path:
@@ -69,6 +74,20 @@ class Class(Course):
     def onboard(self, *words: str, code: int = 0) -> Done:
         options = ("--env", "stag", "--yes", "--codes", str(self.codes_file))
         return self.bootstrap("onboard", *words, *options, code=code)
+
+    def remember_secrets(self, hub: GitHubServer, moment: str) -> None:
+        """Add what is secret now to what is `known`; what is no more in force stays there."""
+        found = secrets_on(self) | {f"the code of {name}": code for name, code in self.codes().items()}
+        for name in (file.stem for file in self.folder.glob("invites/stag/*.age")):
+            invite = self.invite(name)
+            found[f"the key of {name}"] = invite.secret_access_key
+            assert invite.mlflow_password is not None
+            found[f"the password of {name}"] = invite.mlflow_password
+        for env, vault in hub.repositories["prof/course"].environments.items():
+            secrets = {name: secret.value for name, secret in vault.secrets.items() if not name.endswith("USERNAME")}
+            found |= {f"{name} of {env} on GitHub": value for name, value in secrets.items()}
+        new = {name: secret for name, secret in found.items() if secret not in self.known.values()}
+        self.known |= {f"{name}, {moment}": secret for name, secret in new.items()}
 
     def works(self, invite: Invite) -> bool:
         """Tell whether the key in an invite is accepted."""
@@ -115,6 +134,7 @@ def school(tmp_path_factory: pytest.TempPathFactory, hub: GitHubServer) -> Itera
         found.up()
         found.write_roster(STUDENTS, f'{PROF};Instructor;;"fala português; à noite"')
         found.onboard("--roster", "members.csv")
+        found.remember_secrets(hub, "at first")
         yield found
 
 
@@ -147,21 +167,6 @@ def test_everybody_has_one_user_one_key_and_an_invite_that_opens(school: Class) 
         assert (invite.team, invite.role) == (STUDENTS.get(name, PROF), "student" if name in STUDENTS else "instructor")
         assert stat.S_IMODE(school.invite_file(name).stat().st_mode) == 0o600
     assert stat.S_IMODE(school.codes_file.stat().st_mode) == 0o600
-
-
-def test_no_secret_is_anywhere_but_in_the_invites_and_the_codes(school: Class) -> None:
-    invites = [school.invite(name) for name in (*STUDENTS, PROF)]
-    secrets = {value for one in invites for value in (one.secret_access_key, one.mlflow_password) if value}
-    secrets |= set(school.codes().values())
-    places = {path: path.read_bytes() for path in school.folder.rglob("*") if path.is_file()}
-    s3 = school.operator().client("s3")
-    for key in school.keys(school.state_bucket):
-        places[Path(key)] = s3.get_object(Bucket=school.state_bucket, Key=key)["Body"].read()
-    # MLflow keeps hashes; what it writes into its log is looked at like everything else.
-    for path, content in places.items():
-        assert not [secret for secret in secrets if secret.encode() in content], path
-    assert not [secret for secret in secrets if any(secret in text for text in school.heard)]
-    assert "invites" not in school.run("git", "status", "--short", "--untracked-files=all").out
 
 
 def test_the_same_command_again_changes_nothing(school: Class) -> None:
@@ -364,6 +369,36 @@ def test_the_calls_to_add_one_do_not_grow_with_the_class(school: Class, few: Cla
     assert calls(school) == calls(few) > 0
 
 
+def test_no_secret_of_anybody_is_anywhere_but_where_it_belongs(
+    school: Class, students: dict[str, Course], hub: GitHubServer
+) -> None:
+    assert "invites" not in school.run("git", "status", "--short", "--untracked-files=all").out
+    school.run("git", "add", "--all")
+    school.remember_secrets(hub, "at last")
+    kinds = {name.partition(" of ")[0].partition(",")[0] for name in school.known}
+    assert kinds >= {"the code", "the key", "the password", "GITHUB_TOKEN", "the operator's key"}, kinds
+    assert {"the key of s06, at first", "the key of s06, at last"} <= set(school.known), "renewed in between"
+    places = places_of(school, school.operator())
+    assert len([place for place in places if place.startswith(f"s3://{school.state_bucket}/stag/members.tfstate?")]) > 3
+    mlflow = school.work / "envs" / "stag" / "mlflow"
+    own = {
+        str(school.codes_file),
+        str(school.home / ".aws" / "credentials"),
+        str(school.folder / ".env"),
+        str(mlflow / "basic_auth.ini"),
+        str(mlflow / "flask_secret_key"),
+        str(school.work / "local" / "operator.json"),
+    }
+    found = found_in(school.known, places)
+    assert {place for _, place in found} == own
+    assert {place for name, place in found if not name.startswith("the code of ")} == own - {str(school.codes_file)}
+    for name, student in students.items():
+        assert found_in(school.known, places_of(student)) == {
+            (f"the key of {name}, at first", str(student.home / ".aws" / "credentials")),
+            (f"the password of {name}, at first", str(student.folder / ".env")),
+        }
+
+
 def test_at_the_end_everything_is_archived_and_nothing_is_left_even_after_a_kill(
     school: Class, students: dict[str, Course], hub: GitHubServer
 ) -> None:
@@ -408,6 +443,9 @@ def test_at_the_end_everything_is_archived_and_nothing_is_left_even_after_a_kill
     assert list((folder / "members" / ANA).iterdir())
     runs = sqlite3.connect(folder / "mlflow" / "mlflow.db").execute("select count(*) from runs").fetchone()
     assert runs[0] > 0
+    signing = next(school.home.rglob("receipt-key.pem"))
+    kept = found_in(school.known | secrets_on(school), places_of(school))
+    assert {place for _, place in kept} == {str(school.codes_file), str(signing)}
     (folder / "members.json").write_text("{}")
     assert "changed: members.json" in school.bootstrap("restore-check", str(folder), code=1).out
     assert students

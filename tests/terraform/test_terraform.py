@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,6 +77,17 @@ def test_own_tests_pass(copy: Terraform, folder: str) -> None:
     assert re.search(r"Success! [1-9]\d* passed, 0 failed", told), told
 
 
+@pytest.mark.parametrize("name", FOLDERS)
+def test_every_validation_has_a_run_that_it_refuses(name: str) -> None:
+    """Which of several validations of one input refuses, Terraform does not tell: as many runs as there are of them."""
+    variables = re.split(r'(?m)^variable "', (INFRA / name / "variables.tf").read_text(encoding="utf-8"))[1:]
+    wanted = Counter({text.partition('"')[0]: len(re.findall(r"\bvalidation \{", text)) for text in variables})
+    runs = "\n".join(path.read_text(encoding="utf-8") for path in (INFRA / name).glob("tests/*.tftest.hcl"))
+    expected = re.findall(r"expect_failures\s*=\s*\[(.*?)\]", runs, re.DOTALL)
+    refused = Counter(variable for each in expected for variable in re.findall(r"var\.(\w+)", each))
+    assert wanted - refused == Counter()
+
+
 @pytest.mark.parametrize("name", ROOTS)
 def test_root_carries_no_resource(name: str) -> None:
     assert not blocks(name) & {"resource", "data"}
@@ -97,12 +109,39 @@ def test_every_input_is_described_typed_and_never_null(name: str) -> None:
         assert not re.search(r"\bany\b", re.sub(r"<<-EOT.*?EOT|\".*?\"", "", block, flags=re.DOTALL)), block
 
 
-@pytest.mark.parametrize("name", FOLDERS)
-def test_readme_names_every_input_and_output(name: str) -> None:
-    readme = (INFRA / name / "README.md").read_text(encoding="utf-8")
-    for kind in ("variable", "output"):
-        for found in re.findall(rf'(?m)^{kind} "(\w+)"', sources(name)):
-            assert f"| `{found}` |" in readme, f"{kind} {found} is missing in the README of {name}"
+def skips() -> dict[str, list[str]]:
+    """Return what checkov is told not to mind: by the file, the lines that say so."""
+    files = {path: path.read_text(encoding="utf-8") for path in sorted(INFRA.rglob("*.tf")) if path.parts[-2][0] != "."}
+    found = {str(path.relative_to(INFRA)): re.findall(r".*checkov:.*", text) for path, text in files.items()}
+    return {name: lines for name, lines in found.items() if lines}
+
+
+def without_reason(line: str) -> bool:
+    """Whether a line that tells checkov not to mind something says too little of why: no sentence."""
+    return not re.fullmatch(r"\s*#checkov:skip=CKV2?_AWS_\d+: [A-Z]\S*(?: \S+){4,}\.", line)
+
+
+def test_what_checkov_shall_not_mind_has_its_reason_beside_it() -> None:
+    """checkov itself is no part of these tests: `.ci/checkov` runs it, in an environment of its own."""
+    assert {name: [line for line in lines if without_reason(line)] for name, lines in skips().items()} == {
+        name: [] for name in skips()
+    }
+    assert {"modules/member/main.tf", "modules/storage/main.tf"} <= set(skips())
+    script = (INFRA.parent / ".ci" / "checkov").read_text(encoding="utf-8")
+    assert not re.search(r"--(skip-check|check|soft-fail|skip-path|skip-framework|baseline)", script)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "  #checkov:skip=CKV_AWS_18",
+        "  #checkov:skip=CKV_AWS_18:",
+        "  #checkov:skip=CKV_AWS_18: Not needed.",
+        "  # checkov:skip=CKV_AWS_18 a sentence without its colon in front of it.",
+    ],
+)
+def test_a_skip_without_a_reason_would_be_seen(line: str) -> None:
+    assert without_reason(line)
 
 
 def test_no_access_key_passes_through_terraform() -> None:

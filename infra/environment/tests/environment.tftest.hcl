@@ -61,24 +61,17 @@ run "local_has_no_bucket_policy" {
   }
 }
 
-run "unknown_target_is_refused" {
+# One run for inputs of their own: each costs a start of the provider.
+run "unknown_target_region_in_words_and_account_of_eleven_digits_are_refused" {
   command = plan
 
   variables {
-    target = "gcp"
+    target     = "gcp"
+    region     = "Frankfurt"
+    account_id = "12345678901"
   }
 
-  expect_failures = [var.target]
-}
-
-run "region_in_words_is_refused" {
-  command = plan
-
-  variables {
-    region = "Frankfurt"
-  }
-
-  expect_failures = [var.region]
+  expect_failures = [var.target, var.region, var.account_id]
 }
 
 run "name_of_the_state_bucket_is_refused" {

@@ -79,3 +79,56 @@ run "one_user_for_two_members_is_refused" {
 
   expect_failures = [var.members]
 }
+
+# One run for inputs of their own: each costs a start of the provider.
+run "unknown_target_region_in_words_and_account_of_eleven_digits_are_refused" {
+  command = plan
+
+  variables {
+    target     = "gcp"
+    region     = "Frankfurt"
+    account_id = "12345678901"
+  }
+
+  expect_failures = [var.target, var.region, var.account_id]
+}
+
+run "project_with_two_hyphens_in_a_row_is_refused" {
+  command = plan
+
+  variables {
+    environment = { project = "my--course", name = "stag" }
+  }
+
+  expect_failures = [var.environment]
+}
+
+run "name_of_the_state_bucket_is_refused" {
+  command = plan
+
+  variables {
+    environment = { project = "course", name = "tfstate" }
+  }
+
+  expect_failures = [var.environment]
+}
+
+run "owner_that_no_tag_can_hold_is_refused" {
+  command = plan
+
+  variables {
+    environment = { project = "course", name = "stag", owner = "ada <ada@example.org>" }
+  }
+
+  expect_failures = [var.environment]
+}
+
+run "expiry_outside_the_calendar_is_refused" {
+  command = plan
+
+  variables {
+    environment = { project = "course", name = "stag", expires = "2026-13-01" }
+  }
+
+  expect_failures = [var.environment]
+}

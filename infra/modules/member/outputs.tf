@@ -1,5 +1,5 @@
 output "user" {
-  description = "The member's IAM user, once its policy is in force."
+  description = "The member's IAM user, once its policy is in force: user_name and arn."
   value = {
     user_name = aws_iam_user.this.name
     arn       = aws_iam_user.this.arn

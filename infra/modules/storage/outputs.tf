@@ -1,5 +1,5 @@
 output "bucket" {
-  description = "The bucket, once all its settings are in force."
+  description = "The bucket, once all its settings are in force: name, arn and region."
   value = {
     name   = aws_s3_bucket.this.bucket
     arn    = aws_s3_bucket.this.arn

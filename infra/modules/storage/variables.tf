@@ -29,7 +29,7 @@ variable "tls_only" {
 }
 
 variable "expiry_rules" {
-  description = "Whether unfinished uploads and old versions are cleaned up. False on the emulator: it has no clock, and the provider waits 55 s for these rules on any backend."
+  description = "Whether unfinished uploads go after 7 days, and old versions after `noncurrent_days`. False on the emulator: it has no clock, and the provider waits 55 s for these rules on any backend."
   type        = bool
   default     = true
   nullable    = false

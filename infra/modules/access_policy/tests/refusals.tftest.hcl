@@ -130,3 +130,13 @@ run "short_account_id_is_refused" {
 
   expect_failures = [var.account_id]
 }
+
+run "unknown_partition_is_refused" {
+  command = plan
+
+  variables {
+    partition = "azure"
+  }
+
+  expect_failures = [var.partition]
+}
