@@ -7,53 +7,105 @@ stand in for: conditions in policies (TLS, expiry), IAM's delays with new keys, 
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bootstrap.adapters.aws import people
 from bootstrap.adapters.aws.session import Aws, KeyPair
 from bootstrap.adapters.emulator import Emulator
+from bootstrap.core.operator_policy import PARTS, operator_policy
+from bootstrap.workflows.operator import operator_template
+from tests.faults.calls import Recorder, recorded, write_walk
 from tests.ports import some_port
 
 from .bystanders import Bystanders
-from .course import REGION, Course
+from .course import ACCOUNT, REGION, Course
 
 pytestmark = pytest.mark.e2e
 
+# Set it to write down anew what the operator asks of AWS: tests/faults/README.md.
+RECORDS = os.environ.get("OPERATOR_CALLS") == "record"
+POLICY = f"arn:aws:iam::{ACCOUNT}:policy/operator"
+
+
+@dataclass(frozen=True)
+class Amazon:
+    """The account: as whoever owns it sees it, and what its operator has asked of it so far."""
+
+    owner: Aws
+    recorder: Recorder
+    key: KeyPair
+
+    def allow(self, *without: str) -> None:
+        """Give the operator exactly the operator's policy, but for the actions `without`."""
+        iam = self.owner.client("iam")
+        document = json.dumps(as_moto_judges(without))
+        for version in iam.list_policy_versions(PolicyArn=POLICY)["Versions"]:
+            if not version["IsDefaultVersion"]:
+                iam.delete_policy_version(PolicyArn=POLICY, VersionId=version["VersionId"])
+        iam.create_policy_version(PolicyArn=POLICY, PolicyDocument=document, SetAsDefault=True)
+
+
+def as_moto_judges(without: Sequence[str]) -> dict[str, Any]:
+    """Return the operator's policy as moto can judge it.
+
+    moto asks S3's actions about their bucket and object, and all others about the resource `*`: here these are allowed
+    on everything, and tests/unit/test_operator_policy.py holds on what. It knows no action of IAM's for some requests
+    that set up a bucket: it takes them for CreateBucket, or for `s3:HeadBucket`, which IAM has no such action for.
+    """
+    if RECORDS:
+        return {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+    policy = operator_policy(operator_template(), "course", ACCOUNT, PARTS)
+    statements = []
+    for statement in policy["Statement"]:
+        actions = [action for action in statement["Action"] if action not in without]
+        of_s3 = all(action.startswith("s3:") for action in actions)
+        statements.append({**statement, "Action": actions} if of_s3 else {**statement, "Action": actions, "Resource": "*"})
+    statements.append({"Effect": "Allow", "Action": ["s3:HeadBucket"], "Resource": "*"})
+    return {**policy, "Statement": [one for one in statements if one["Action"]]}
+
 
 @pytest.fixture
-def amazon(tmp_path: Path) -> Iterator[Aws]:
-    """Return the account as its operator sees it."""
+def amazon(tmp_path: Path) -> Iterator[Amazon]:
+    """Return the account, with an operator who has the operator's policy and no other right."""
     emulator = Emulator(tmp_path / "amazon")
     try:
         server = emulator.start(some_port(), dict(os.environ))
-        key = people.create_operator(Aws(REGION, server.url, key=KeyPair("a", "b")), "teacher", "/staff/")
+        anybody = Aws(REGION, server.url, key=KeyPair("a", "b"))
+        owner = Aws(REGION, server.url, key=people.create_operator(anybody, "head", "/staff/"))
         emulator.enforce_permissions(server)
-        yield Aws(REGION, server.url, key=key)
+        iam = owner.client("iam")
+        iam.create_user(UserName="teacher", Path="/staff/")
+        iam.create_policy(PolicyName="operator", PolicyDocument=json.dumps(as_moto_judges(())))
+        iam.attach_user_policy(UserName="teacher", PolicyArn=POLICY)
+        key = people.mint_key(owner, "teacher")
+        with Recorder(server.port, key.id) as recorder:
+            yield Amazon(owner, recorder, key)
     finally:
         emulator.stop()
 
 
 @pytest.fixture
-def signed_in(course: Course, amazon: Aws) -> Course:
+def signed_in(course: Course, amazon: Amazon) -> Course:
     """Return a laptop where the operator has signed in."""
-    assert amazon.endpoint_url is not None
-    assert amazon.key is not None
     course.env |= {
-        "AWS_ENDPOINT_URL": amazon.endpoint_url,
+        "AWS_ENDPOINT_URL": amazon.recorder.url,
         "AWS_ACCESS_KEY_ID": amazon.key.id,
         "AWS_SECRET_ACCESS_KEY": amazon.key.secret,
     }
     return course
 
 
-def test_from_plan_to_down(signed_in: Course, amazon: Aws) -> None:
+def test_from_plan_to_down(signed_in: Course, amazon: Amazon) -> None:
     course = signed_in
-    theirs = Bystanders(amazon, "/staff/teacher")
+    theirs = Bystanders(amazon.owner, "/staff/teacher", staff=("/staff/head",))
     theirs.put()
     planned = course.bootstrap("plan", "--env", "stag", code=3)
     assert f"the S3 bucket {course.bucket}" in planned.out
@@ -81,6 +133,8 @@ def test_from_plan_to_down(signed_in: Course, amazon: Aws) -> None:
     refused = course.bootstrap("status", "--drift", AWS_PROFILE="course-stag", code=0, **as_member)
     assert "stag: AWS_PROFILE is 'course-stag', the profile of a member of course/stag." in refused.out
 
+    _a_member_comes_and_goes(course, amazon)
+
     assert course.bootstrap("up", "--env", "stag", "--yes").out.startswith("No changes: 'stag' is up in AWS account")
 
     assert course.bootstrap("sweep", "--json").json()["things"] == [], "what is up is no leftover"
@@ -95,7 +149,7 @@ def test_from_plan_to_down(signed_in: Course, amazon: Aws) -> None:
     }
 
     assert "a --yes is not enough" in course.bootstrap("down", "--env", "stag", "--yes", code=1).err
-    s3 = amazon.client("s3")
+    s3 = amazon.owner.client("s3")
     s3.create_bucket(Bucket="archives")
     archive = "s3://archives/2026"
     done = course.bootstrap("down", "--env", "stag", "--archive", archive, "--confirm", "stag", "--json")
@@ -113,3 +167,17 @@ def test_from_plan_to_down(signed_in: Course, amazon: Aws) -> None:
     assert "whole, and signed on this machine" in course.bootstrap("receipts", "verify", receipt["json"]).out
     assert not (course.home / ".aws").exists()
     assert not course.work.exists()
+
+    if RECORDS:
+        write_walk("aws", amazon.recorder.calls)
+    assert amazon.recorder.calls == recorded("aws"), "record the calls anew: tests/faults/README.md"
+
+
+def _a_member_comes_and_goes(course: Course, amazon: Amazon) -> None:
+    """Onboard, rotate and offboard one person; without a permission, each says which one it is."""
+    (course.folder / "members.csv").write_text("name\nana\n")
+    words = ("--env", "stag", "--yes", "--codes", str(course.home / "codes.csv"))
+    course.bootstrap("onboard", "--roster", "members.csv", *words)
+    course.bootstrap("rotate", "ana", *words)
+    course.bootstrap("members", "--env", "stag")
+    course.bootstrap("offboard", "ana", "--env", "stag", "--yes")
