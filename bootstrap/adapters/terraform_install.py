@@ -10,6 +10,7 @@ import shutil
 import tempfile
 import zipfile
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from bootstrap.adapters.process import Call, run
@@ -34,6 +35,14 @@ SHA256 = {
 _MANUAL = f"Install Terraform {PINNED} or later yourself, or point {VARIABLE} at its program."
 
 
+@dataclass(frozen=True)
+class Found:
+    """A look around this machine: the program, or None and `why` it has to be fetched."""
+
+    program: Path | None
+    why: str = ""
+
+
 def find_terraform(environ: Mapping[str, str], cache: Path, platform_tag: str, say: Callable[[str], None]) -> Path:
     """Return a Terraform program that is new enough.
 
@@ -41,18 +50,30 @@ def find_terraform(environ: Mapping[str, str], cache: Path, platform_tag: str, s
     Raises ToolMissing if there is none, if it is too old, if there is no network, or if the download's hash
     is not the pinned one.
     """
+    found = look_for_terraform(environ, cache, platform_tag)
+    if found.program is not None:
+        return found.program
+    target = _cached(cache, platform_tag)
+    say(f"{found.why}; fetching {PINNED} into {target.parent} (about 30 MB) …")
+    _fetch(environ.get(RELEASES_VARIABLE) or RELEASES, platform_tag, target)
+    return target
+
+
+def look_for_terraform(environ: Mapping[str, str], cache: Path, platform_tag: str) -> Found:
+    """Look where `find_terraform` does, and ask no network. Raises ToolMissing if what there is cannot be used."""
     if named := environ.get(VARIABLE):
         path = Path(named).expanduser()
         if not path.is_file():
             raise ToolMissing(f"{VARIABLE} is {path}, but there is no such program.", hint=_MANUAL)
-        return _new_enough(path, environ)
+        return Found(_new_enough(path, environ))
     if found := shutil.which("terraform", path=environ.get("PATH")):
-        return _new_enough(Path(found), environ)
-    cached = cache / "terraform" / PINNED / ("terraform.exe" if platform_tag.startswith("windows") else "terraform")
-    if not cached.is_file():
-        say(f"Terraform is not on this machine; fetching {PINNED} into {cached.parent} (about 30 MB) …")
-        _fetch(environ.get(RELEASES_VARIABLE) or RELEASES, platform_tag, cached)
-    return cached
+        return Found(_new_enough(Path(found), environ))
+    cached = _cached(cache, platform_tag)
+    return Found(cached) if cached.is_file() else Found(None, "Terraform is not on this machine")
+
+
+def _cached(cache: Path, platform_tag: str) -> Path:
+    return cache / "terraform" / PINNED / ("terraform.exe" if platform_tag.startswith("windows") else "terraform")
 
 
 def terraform_version(binary: Path, environ: Mapping[str, str]) -> tuple[int, int, int]:

@@ -8,45 +8,63 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from bootstrap.core.access import Ask
 from bootstrap.core.names import Names
 from bootstrap.core.spec import Spec
 
-Part = Literal["base", "github", "ec2", "budget"]
-# base: what every project needs. github: with a repository. ec2: MLflow on a machine. budget: with `budget_usd`.
-PARTS: tuple[Part, ...] = ("base", "github", "ec2", "budget")
+Part = Literal["base", "archive", "github", "ec2", "budget"]
+# base: what every project needs. archive: another bucket for archives. github: with a repository. ec2: MLflow on a
+# machine. budget: with `budget_usd`, and for `cost --actual`.
+PARTS: tuple[Part, ...] = ("base", "archive", "github", "ec2", "budget")
+
+Document = Literal["base", "server"]
+# What becomes a policy of its own: together they could be longer than IAM takes.
+DOCUMENTS: dict[Document, tuple[Part, ...]] = {"base": ("base", "archive", "github"), "server": ("ec2", "budget")}
 
 # Of a managed policy; white space does not count.
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html#reference_iam-quotas-entity-length
 MANAGED_POLICY_MAX = 6144
 
-_PROJECT, _ACCOUNT, _PARTITION = "@@PROJECT@@", "@@ACCOUNT@@", "@@PARTITION@@"
+# In place of an account that is not known: any, as IAM's patterns say it.
+ANY_ACCOUNT = "*"
 
 
-def parts_of(spec: Spec, env: str | None, *, server: bool) -> tuple[Part, ...]:
-    """Return the parts that a project needs, or one environment of it.
+@dataclass(frozen=True)
+class Whose:
+    """What the placeholders stand for. `account` has twelve digits or is ANY_ACCOUNT; `archive` is a bucket's name."""
 
-    `server`: whether this version runs MLflow on a machine in AWS at all.
-    """
-    tables = [spec.environment(env)] if env is not None else [spec.environment(name) for name in spec.environment_names]
+    project: str
+    account: str = ANY_ACCOUNT
+    partition: str = "aws"
+    archive: str | None = None
+
+
+def parts_of(spec: Spec, env: str | None, archive: str | None = None) -> tuple[Part, ...]:
+    """Return the parts that a project needs, or one environment of it."""
+    tables = [spec.environment(name) for name in ((env,) if env is not None else spec.environment_names)]
     wanted: dict[Part, bool] = {
         "base": True,
+        "archive": archive is not None,
         "github": spec.github.repository is not None,
-        "ec2": server and any(one.mlflow is None or one.mlflow.kind == "ec2" for one in tables),
+        "ec2": any(one.mlflow is None or one.mlflow.kind == "ec2" for one in tables),
         "budget": any(one.budget_usd is not None for one in tables),
     }
     return tuple(part for part in PARTS if wanted[part])
 
 
-def operator_policy(
-    template: Mapping[str, Any], project: str, account: str, parts: Collection[Part], partition: str = "aws"
-) -> dict[str, Any]:
-    """Return the policy document for one project in one account (twelve digits), with these parts of the template."""
-    text = json.dumps([statement for part in PARTS if part in parts for statement in template[part]])
-    filled = text.replace(_PROJECT, project).replace(_ACCOUNT, account).replace(_PARTITION, partition)
-    return {"Version": "2012-10-17", "Statement": json.loads(filled)}
+def operator_policy(template: Mapping[str, Any], whose: Whose, parts: Collection[Part]) -> dict[str, Any]:
+    """Return the policy document with these parts of the template."""
+    statements: list[Any] = []
+    for part in PARTS:
+        # Two parts may need the same one.
+        statements += [one for one in template[part] if part in parts and one not in statements]
+    text = json.dumps(statements)
+    for name, value in asdict(whose).items():
+        text = text.replace(f"@@{name.upper()}@@", value or "")
+    return {"Version": "2012-10-17", "Statement": json.loads(text)}
 
 
 def size_of(policy: Mapping[str, Any]) -> int:

@@ -57,5 +57,5 @@ def refuse_other_region(project: Project, place: Place) -> None:
         raise BootstrapError(
             f"{project.spec.where('region')}: region is '{region}', but '{names.project}' is up in '{there}': its "
             f"state bucket {names.state_bucket} is there.",
-            hint=f"Write region = \"{there}\". To move: take down every environment first.",
+            hint=f'Write region = "{there}". To move: take down every environment first.',
         )

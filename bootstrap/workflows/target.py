@@ -61,7 +61,7 @@ def open_place(project: Project, env: str, kind: Target, profile: str | None, st
     if kind == "local":
         emulator = local.ensure_emulator(project, story, port=_port_before(project.record(env)))
         return at_emulator(project, env, emulator)
-    profile = profile or _profile_before(project, env)
+    profile = profile or profile_before(project, env)
     refuse_member_profile(project, profile)
     aws = Aws(region=project.spec.region, profile=profile)
     caller = aws.caller()
@@ -177,7 +177,7 @@ def require_same(project: Project, env: str, kind: Target) -> None:
             )
 
 
-def _profile_before(project: Project, env: str) -> str | None:
+def profile_before(project: Project, env: str) -> str | None:
     """Return the profile that was named for this environment, unless the shell says who to be now."""
     if any(project.environ.get(name) for name in ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_ACCESS_KEY_ID")):
         return None

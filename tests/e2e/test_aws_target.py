@@ -20,7 +20,7 @@ import pytest
 from bootstrap.adapters.aws import people
 from bootstrap.adapters.aws.session import Aws, KeyPair
 from bootstrap.adapters.emulator import Emulator
-from bootstrap.core.operator_policy import PARTS, operator_policy
+from bootstrap.core.operator_policy import DOCUMENTS, Whose, operator_policy
 from bootstrap.workflows.operator import operator_template
 from tests.faults.calls import Recorder, recorded, write_walk
 from tests.ports import some_port
@@ -62,14 +62,14 @@ def as_moto_judges(without: Sequence[str]) -> dict[str, Any]:
     """
     if RECORDS:
         return {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
-    policy = operator_policy(operator_template(), "course", ACCOUNT, PARTS)
-    statements = []
-    for statement in policy["Statement"]:
+    statements: list[dict[str, Any]] = [{"Effect": "Allow", "Action": ["s3:HeadBucket"], "Resource": "*"}]
+    whose = Whose("course", ACCOUNT, archive="archives")
+    for statement in operator_policy(operator_template(), whose, DOCUMENTS["base"])["Statement"]:
         actions = [action for action in statement["Action"] if action not in without]
         of_s3 = all(action.startswith("s3:") for action in actions)
-        statements.append({**statement, "Action": actions} if of_s3 else {**statement, "Action": actions, "Resource": "*"})
-    statements.append({"Effect": "Allow", "Action": ["s3:HeadBucket"], "Resource": "*"})
-    return {**policy, "Statement": [one for one in statements if one["Action"]]}
+        if actions:
+            statements.append(statement | {"Action": actions} | ({} if of_s3 else {"Resource": "*"}))
+    return {"Version": "2012-10-17", "Statement": statements}
 
 
 @pytest.fixture
@@ -86,7 +86,8 @@ def amazon(tmp_path: Path) -> Iterator[Amazon]:
         iam.create_policy(PolicyName="operator", PolicyDocument=json.dumps(as_moto_judges(())))
         iam.attach_user_policy(UserName="teacher", PolicyArn=POLICY)
         key = people.mint_key(owner, "teacher")
-        with Recorder(server.port, key.id) as recorder:
+        recorder = Recorder(server.port, key.id)
+        with recorder:
             yield Amazon(owner, recorder, key)
     finally:
         emulator.stop()

@@ -16,8 +16,8 @@ from tests.faults.proxy import FaultProxy, Request
 RECORD = Path(__file__).resolve().parents[1] / "cases" / "operator_calls.txt"
 _KEY_ID = re.compile(r"Credential=([^/]+)/")
 
-# https://docs.aws.amazon.com/AmazonS3/latest/API/API_Operations.html: what follows the method in an operation's name, by
-# the word in the query.
+# What follows the method in an operation's name, by the word in the query.
+# https://docs.aws.amazon.com/AmazonS3/latest/API/API_Operations.html
 _OF_BUCKETS = {
     "accelerate": "BucketAccelerateConfiguration",
     "acl": "BucketAcl",
