@@ -77,6 +77,9 @@ _IAM_ON_EVERYTHING = frozenset(
     {
         *("ListGroups", "ListInstanceProfiles", "ListOpenIDConnectProviders", "ListPolicies", "ListRoles", "ListUsers"),
         *("ListVirtualMFADevices", "GetAccountSummary"),
+        # These know a resource, and it is the operator's own: whoever has signed in by SSO is a role of a path that
+        # nobody knows beforehand. Both only read.
+        *("GetRole", "SimulatePrincipalPolicy"),
     }
 )
 # Whoever makes a thing with tags needs the permission to tag, too.
@@ -89,7 +92,7 @@ _TAGGING = {
 # https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html
 _FREE = frozenset({"sts GetCallerIdentity"})
 # The name that a service signs with → the one that it has in policies.
-_PREFIXES = {"tagging": "tag", "service-quotas": "servicequotas"}
+_PREFIXES = {"tagging": "tag"}
 
 
 def needs_of(call: str) -> Iterator[tuple[str, str]]:
@@ -104,7 +107,7 @@ def needs_of(call: str) -> Iterator[tuple[str, str]]:
         yield sid, f"iam:{operation}"
         if "tags" in rest:
             yield sid, _TAGGING[operation]
-    elif service in ("tagging", "ec2", "service-quotas"):
+    elif service in ("tagging", "ec2", "servicequotas"):
         yield "Look", f"{_PREFIXES.get(service, service)}:{operation}"
     else:
         raise LookupError(f"no permission is known for `{call}`")
@@ -158,8 +161,8 @@ UNSEEN: dict[str, tuple[str, ...]] = {
     # On all of them: a device need not lie on its user's path. One that is still in use cannot be deleted, and
     # taking it out of use is allowed for the project's own users only.
     "Devices": ("iam:DeleteVirtualMFADevice",),
-    # `access` and `doctor` ask the simulator, `doctor` the quotas; the emulator has neither. All of it only reads.
-    "Look": ("iam:GetRole", "iam:SimulatePrincipalPolicy", "servicequotas:GetServiceQuota"),
+    # `doctor` asks for these if there is to be an MLflow machine.
+    "Look": ("ec2:DescribeAddresses", "ec2:DescribeSubnets", "ec2:DescribeVpcs"),
     "ArchiveObjects": ("s3:AbortMultipartUpload",),
     "Roles": (
         "iam:DeleteRolePermissionsBoundary",

@@ -138,5 +138,5 @@ def judge_permissions(allowed: dict[str, bool], fix: str) -> list[Finding]:
             says = f"missing {len(missing)} of {len(asked)}: {', '.join(missing)}"
             findings.append(Finding("Permissions", service, "problem", says, fix))
         else:
-            findings.append(Finding("Permissions", service, "ok", f"all {len(asked)} actions that are needed"))
+            findings.append(Finding("Permissions", service, "ok", f"{counted(len(asked), 'action')}, all allowed"))
     return findings

@@ -32,7 +32,7 @@ def put_account(text: str, env: str, account: str) -> str | None:
         spliced = [one, line + newline] if is_whole else [one + newline, line]
         changed = "".join([*lines[:position], *spliced, *lines[position + 1 :]])
         # The header may stand inside of a text of several lines.
-        if _says(changed) == _with_account(_says(text), env, account):
+        if (says := _says(changed)) is not None and says == _with_account(_says(text), env, account):
             return changed
     return None
 
@@ -47,7 +47,7 @@ def take_account(text: str, env: str) -> str:
         if not one.endswith("\n") and before:
             before[-1] = before[-1].rstrip("\r\n")
         changed = "".join([*before, *lines[position + 1 :]])
-        if _says(changed) == _with_account(_says(text), env, None):
+        if (says := _says(changed)) is not None and says == _with_account(_says(text), env, None):
             return changed
     return text
 
@@ -60,7 +60,7 @@ def _says(text: str) -> dict[str, Any] | None:
 
 
 def _with_account(document: dict[str, Any] | None, env: str, account: str | None) -> dict[str, Any] | None:
-    """Return a document as it is with another account for `env`: None: with none."""
+    """Return a document as it is with another account for `env`; None: with none."""
     if document is None:
         return None
     environments = document.get("environments", {})

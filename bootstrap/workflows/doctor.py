@@ -234,16 +234,17 @@ def _credentials_file(project: Project) -> list[Finding]:
     files = laptops.look_around(project).files
     findings = []
     for path, is_secret in ((files.credentials, True), (files.config, False)):
+        name = f"{path.name} file"
         if not path.exists():
-            findings.append(Finding(group, path.name, "ok", f"{path} is not there yet; `up` makes it"))
+            findings.append(Finding(group, name, "ok", f"{path} is not there yet; `up` makes it"))
             continue
         says = f"{path} can be read" + (f", and is a link to {path.resolve()}" if path.is_symlink() else "")
         mode = stat.S_IMODE(path.stat().st_mode)
         if is_secret and os.name == "posix" and mode & 0o077:
             says = f"{path} can be read by others on this machine (mode {mode:04o})"
-            findings.append(Finding(group, path.name, "warning", says, f"chmod 600 {path}"))
+            findings.append(Finding(group, name, "warning", says, f"chmod 600 {path}"))
         else:
-            findings.append(Finding(group, path.name, "ok", says))
+            findings.append(Finding(group, name, "ok", says))
     return findings
 
 

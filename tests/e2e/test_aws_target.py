@@ -23,6 +23,7 @@ from bootstrap.adapters.emulator import Emulator
 from bootstrap.core.operator_policy import DOCUMENTS, Whose, operator_policy
 from bootstrap.workflows.operator import operator_template
 from tests.faults.calls import Recorder, recorded, write_walk
+from tests.github.server import GitHubServer
 from tests.ports import some_port
 
 from .bystanders import Bystanders
@@ -32,6 +33,16 @@ pytestmark = pytest.mark.e2e
 
 # Set it to write down anew what the operator asks of AWS: tests/faults/README.md.
 RECORDS = os.environ.get("OPERATOR_CALLS") == "record"
+TOML = """\
+# By us, with love.
+project = "course"
+
+[environments.stag]
+mlflow.kind = "none"
+
+[github]
+repository = "ana/course"
+"""
 POLICY = f"arn:aws:iam::{ACCOUNT}:policy/operator"
 
 
@@ -94,29 +105,45 @@ def amazon(tmp_path: Path) -> Iterator[Amazon]:
 
 
 @pytest.fixture
-def signed_in(course: Course, amazon: Amazon) -> Course:
-    """Return a laptop where the operator has signed in."""
+def signed_in(course: Course, amazon: Amazon) -> Iterator[Course]:
+    """Return a laptop where the operator has signed in, with a project that lets in a repository's workflows."""
     course.env |= {
         "AWS_ENDPOINT_URL": amazon.recorder.url,
         "AWS_ACCESS_KEY_ID": amazon.key.id,
         "AWS_SECRET_ACCESS_KEY": amazon.key.secret,
     }
-    return course
+    with GitHubServer() as hub:
+        hub.add_repository("ana/course")
+        course.env["GITHUB_TOKEN"] = hub.token
+        (course.folder / "bootstrap.toml").write_text(TOML + f'api_url = "{hub.url}"\n')
+        yield course
 
 
 def test_from_plan_to_down(signed_in: Course, amazon: Amazon) -> None:
     course = signed_in
     theirs = Bystanders(amazon.owner, "/staff/teacher", staff=("/staff/head",))
     theirs.put()
+    written = (course.folder / "bootstrap.toml").read_text()
+    told = _told_by_the_doctor(course)
+    assert told["AWS", "credentials"] == f"arn:aws:iam::{ACCOUNT}:user/staff/teacher, account {ACCOUNT} (found by env)"
+    assert told["AWS", "region"] == "us-east-1 is switched on"
+    assert told["GitHub", "token"] == "may change the settings of ana/course, as environment"
     planned = course.bootstrap("plan", "--env", "stag", code=3)
     assert f"the S3 bucket {course.bucket}" in planned.out
     assert "clean-up of unfinished uploads" in planned.out
     theirs.require_alone()
     assert not (course.home / ".aws").exists()
 
+    if not RECORDS:
+        amazon.allow("s3:CreateBucket")
+        refused = course.bootstrap("up", "--env", "stag", "--yes", code=1)
+        assert "s3:CreateBucket" in refused.err
+        assert "`bootstrap doctor` lists all that are missing" in refused.err
+        amazon.allow()
     done = course.bootstrap("up", "--env", "stag", "--yes")
     assert "'stag' is up in AWS account 123456789012, us-east-1" in done.out
-    assert "An MLflow server on AWS is not supported yet" in done.err
+    tied = '[environments.stag]\naccount = "123456789012"  # `bootstrap up` wrote this: no other account is touched\n'
+    assert (course.folder / "bootstrap.toml").read_text() == written.replace("[environments.stag]\n", tied)
     assert "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_ENDPOINT_URL" in done.err
     assert theirs.buckets() == sorted([course.bucket, course.state_bucket, theirs.bucket])
     assert theirs.everybody() == sorted(["/course/stag/course.stag.ci", *theirs.users])
@@ -141,12 +168,15 @@ def test_from_plan_to_down(signed_in: Course, amazon: Amazon) -> None:
     assert course.bootstrap("sweep", "--json").json()["things"] == [], "what is up is no leftover"
     assert " up " in course.bootstrap("history", "--env", "stag").out
 
-    (course.folder / "bootstrap.toml").write_text('project = "course"\n[environments.stag]\n')
+    _another_account_is_refused(course)
+
     shutil.rmtree(course.work)  # or the laptop was lost, and this is another
     found = course.bootstrap("sweep", "--json", code=4).json()
     assert {thing["arn"] for thing in found["things"]} == {
         *(f"arn:aws:s3:::{bucket}" for bucket in (course.bucket, course.state_bucket)),
         "arn:aws:iam::123456789012:user/course/stag/course.stag.ci",
+        "arn:aws:iam::123456789012:role/course/stag/course.stag.github",
+        "arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com",
     }
 
     assert "a --yes is not enough" in course.bootstrap("down", "--env", "stag", "--yes", code=1).err
@@ -168,6 +198,7 @@ def test_from_plan_to_down(signed_in: Course, amazon: Amazon) -> None:
     assert "whole, and signed on this machine" in course.bootstrap("receipts", "verify", receipt["json"]).out
     assert not (course.home / ".aws").exists()
     assert not course.work.exists()
+    assert (course.folder / "bootstrap.toml").read_text() == written
 
     if RECORDS:
         write_walk("aws", amazon.recorder.calls)
@@ -178,7 +209,36 @@ def _a_member_comes_and_goes(course: Course, amazon: Amazon) -> None:
     """Onboard, rotate and offboard one person; without a permission, each says which one it is."""
     (course.folder / "members.csv").write_text("name\nana\n")
     words = ("--env", "stag", "--yes", "--codes", str(course.home / "codes.csv"))
+    if not RECORDS:
+        amazon.allow("iam:CreateUser")
+        refused = course.bootstrap("onboard", "--roster", "members.csv", *words, code=1)
+        assert "iam:CreateUser" in refused.err
+        amazon.allow()
     course.bootstrap("onboard", "--roster", "members.csv", *words)
     course.bootstrap("rotate", "ana", *words)
     course.bootstrap("members", "--env", "stag")
     course.bootstrap("offboard", "ana", "--env", "stag", "--yes")
+
+
+def _told_by_the_doctor(course: Course) -> dict[tuple[str, str], str]:
+    """Return what `doctor` finds, by group and subject; for the operator's policy there is no problem."""
+    done = course.bootstrap("doctor", "--env", "stag", "--json").json()
+    assert done["problems"] == 0
+    found = {(one["group"], one["what"]): one["says"] for one in done["findings"]}
+    # The emulator has no simulator: what it says of permissions is in tests/adapters/test_doctor.py, from a stand-in.
+    assert found["Permissions", "simulator"].startswith("not known: ")
+    return found
+
+
+def _another_account_is_refused(course: Course) -> None:
+    """With bootstrap.toml of an environment in another account, no command touches this one."""
+    file = course.folder / "bootstrap.toml"
+    before = file.read_text()
+    file.write_text(before.replace("123456789012", "210987654321"))
+    for words in (("up", "--env", "stag", "--yes"), ("sweep",)):
+        refused = course.bootstrap(*words, code=1).err
+        assert (
+            "bootstrap.toml:5: 'stag' is in the AWS account 210987654321; you are signed in to 123456789012" in refused
+        )
+        assert "Name the profile of 210987654321 with --profile" in refused
+    file.write_text(before)
