@@ -237,6 +237,8 @@ EC2: list[dict[str, Any]] = [
             "ec2:AttachVolume",
             "ec2:AuthorizeSecurityGroupEgress",
             "ec2:AuthorizeSecurityGroupIngress",
+            # Of a thing that has its tags: one that changes comes without the others.
+            "ec2:CreateTags",
             "ec2:DeleteSecurityGroup",
             "ec2:DeleteSnapshot",
             "ec2:DeleteTags",

@@ -67,13 +67,17 @@ class Amazon:
 def as_moto_judges(without: Sequence[str]) -> dict[str, Any]:
     """Return the operator's policy as moto can judge it.
 
-    moto asks S3's actions about their bucket and object, and all others about the resource `*`: here these are allowed
-    on everything, and tests/unit/test_operator_policy.py holds on what. It knows no action of IAM's for some requests
-    that set up a bucket: it takes them for CreateBucket, or for `s3:HeadBucket`, which IAM has no such action for.
+    moto asks S3's actions about their bucket or object, and all others about the resource `*`: here these are allowed
+    on everything, and tests/unit/test_operator_policy.py holds on what. To look at a bucket it asks for `s3:HeadBucket`,
+    which is no action of IAM's; to delete many objects, for DeleteObject on the bucket and not on each of them; and it
+    takes some requests that set up a bucket for CreateBucket.
     """
     if RECORDS:
         return {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
-    statements: list[dict[str, Any]] = [{"Effect": "Allow", "Action": ["s3:HeadBucket"], "Resource": "*"}]
+    buckets_asked = ["arn:aws:s3:::course--*", "arn:aws:s3:::archives"]
+    statements: list[dict[str, Any]] = [
+        {"Effect": "Allow", "Action": ["s3:HeadBucket", "s3:DeleteObject"], "Resource": buckets_asked}
+    ]
     whose = Whose("course", ACCOUNT, archive="archives")
     for statement in operator_policy(operator_template(), whose, DOCUMENTS["base"])["Statement"]:
         actions = [action for action in statement["Action"] if action not in without]
