@@ -219,7 +219,7 @@ class Terraform:
             )
         said = "\n".join(f"  {d.text()}" for d in stream.errors) or "  it said nothing"
         lacking = ", ".join(missing_permissions(said))
-        denied = f"You lack the permission {lacking}; `bootstrap doctor` lists all that are missing.\n" if lacking else ""
+        denied = f"You lack the permission {lacking}; `bootstrap doctor` lists what is missing.\n" if lacking else ""
         return TerraformFailed(
             f"Terraform's {command} of `{root.name}` failed:\n{said}",
             hint=f"{denied}Mend what it names and run the same command again: it goes on where it stopped. "
