@@ -102,9 +102,10 @@ def _tell(report: Report) -> None:
         findings = [one for one in report.findings if one.group == group]
         if findings:
             click.secho(f"\n{group}", bold=True)
-        for one in findings:
+        for one, following in zip(findings, [*findings[1:], None], strict=True):
             level = click.style(f"{one.level:<7}", fg=_COLOURS[one.level])
             click.echo(f"  {level}  {one.what:<{width}}  {one.says}")
-            if one.fix and one.level != "ok":
+            # What mends several lines in a row is said once, below the last of them.
+            if one.fix and one.level != "ok" and (following is None or following.fix != one.fix):
                 click.echo(f"  {'':7}  {'':{width}}  → {one.fix}")
     click.echo(f"\n{report.verdict}")

@@ -134,7 +134,9 @@ def judge_permissions(allowed: dict[str, bool], fix: str) -> list[Finding]:
     for service in sorted({action.partition(":")[0] for action in allowed}):
         asked = sorted(action for action in allowed if action.startswith(f"{service}:"))
         missing = [action for action in asked if not allowed[action]]
-        if missing:
+        if len(missing) == len(asked) > 1:
+            findings.append(Finding("Permissions", service, "problem", f"none of {len(asked)} actions is allowed", fix))
+        elif missing:
             says = f"missing {len(missing)} of {len(asked)}: {', '.join(missing)}"
             findings.append(Finding("Permissions", service, "problem", says, fix))
         else:

@@ -72,7 +72,7 @@ def size_of(policy: Mapping[str, Any]) -> int:
     return len(json.dumps(policy, separators=(",", ":")))
 
 
-def asks_of(policy: Mapping[str, Any], names: Names) -> Iterator[Ask]:
+def asks_of(policy: Mapping[str, Any], names: Names, region: str) -> Iterator[Ask]:
     """Yield a question for each action of a policy: may the operator do it, on a thing of this environment's?
 
     Statements with a condition are asked with what they want to see.
@@ -81,7 +81,7 @@ def asks_of(policy: Mapping[str, Any], names: Names) -> Iterator[Ask]:
         context = tuple(_context(statement.get("Condition", {})))
         resource = _listed(statement["Resource"])[0]
         for action in statement["Action"]:
-            yield Ask(action, _example(resource, names), context)
+            yield Ask(action, _example(resource, names).replace(":*:", f":{region}:"), context)
 
 
 def _example(pattern: str, names: Names) -> str:

@@ -210,7 +210,7 @@ def _permissions(ground: Ground) -> list[Finding]:
         return [Finding("Permissions", "all", "ok", "the root user may do everything")]
     whose = Whose(spec.project, caller.account, partition_of(caller.arn))
     policy = operator_policy(operator_template(), whose, parts_of(spec, env))
-    asks = list(asks_of(policy, Names(spec.project, ground.envs[0], caller.account)))
+    asks = list(asks_of(policy, Names(spec.project, ground.envs[0], caller.account), aws.region))
     try:
         role = role_of(caller.arn)
         arn = caller.arn if role is None else account.role_arn(aws, role)

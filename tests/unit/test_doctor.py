@@ -96,7 +96,10 @@ def test_a_quota(used: int, most: int, needs: int, level: Level) -> None:
 
 def test_missing_permissions_are_named_by_service() -> None:
     allowed = {"s3:CreateBucket": False, "s3:ListBucket": True, "iam:CreateUser": True, "s3:PutBucketTagging": False}
+    allowed |= {"ec2:RunInstances": False, "ec2:DescribeVpcs": False, "ce:GetCostAndUsage": False}
     assert judge_permissions(allowed, "fix") == [
+        Finding("Permissions", "ce", "problem", "missing 1 of 1: ce:GetCostAndUsage", "fix"),
+        Finding("Permissions", "ec2", "problem", "none of 2 actions is allowed", "fix"),
         Finding("Permissions", "iam", "ok", "1 action, all allowed"),
         Finding("Permissions", "s3", "problem", "missing 2 of 3: s3:CreateBucket, s3:PutBucketTagging", "fix"),
     ]
