@@ -93,6 +93,13 @@ _TAGGING = {
 _FREE = frozenset({"sts GetCallerIdentity"})
 # The name that a service signs with → the one that it has in policies.
 _PREFIXES = {"tagging": "tag"}
+# Where the name of the action is not that of the operation, or where a request has a path and no operation's name.
+_ACTIONS = {
+    "budgets DescribeBudget": "budgets:ViewBudget",
+    "budgets DescribeBudgets": "budgets:ViewBudget",
+    "dlm GET /policies": "dlm:GetLifecyclePolicies",
+}
+_LOOKS = ("Describe", "Get", "List", "View")
 
 
 def needs_of(call: str) -> Iterator[tuple[str, str]]:
@@ -107,8 +114,12 @@ def needs_of(call: str) -> Iterator[tuple[str, str]]:
         yield sid, f"iam:{operation}"
         if "tags" in rest:
             yield sid, _TAGGING[operation]
-    elif service in ("tagging", "ec2", "servicequotas"):
-        yield "Look", f"{_PREFIXES.get(service, service)}:{operation}"
+    elif service in ("tagging", "ec2", "servicequotas", "ssm", "dlm", "budgets"):
+        action = _ACTIONS.get(call, f"{_PREFIXES.get(service, service)}:{operation}")
+        if action.partition(":")[2].startswith(_LOOKS):
+            yield "Look", action
+        elif not any(action in statement["Action"] for statement in [*EC2, *BUDGET]):
+            raise LookupError(f"no permission is known for `{call}`")
     else:
         raise LookupError(f"no permission is known for `{call}`")
 
@@ -196,10 +207,12 @@ EC2: list[dict[str, Any]] = [
         "Action": [
             "dlm:GetLifecyclePolicies",
             "ec2:DescribeAddressesAttribute",
+            "ec2:DescribeAvailabilityZones",
             "ec2:DescribeImages",
             "ec2:DescribeInstanceAttribute",
             "ec2:DescribeInstanceCreditSpecifications",
             "ec2:DescribeInstances",
+            "ec2:DescribeInstanceTypeOfferings",
             "ec2:DescribeInstanceTypes",
             "ec2:DescribeNetworkInterfaces",
             "ec2:DescribeSecurityGroupRules",
@@ -239,6 +252,7 @@ EC2: list[dict[str, Any]] = [
             "ec2:AuthorizeSecurityGroupIngress",
             # Of a thing that has its tags: one that changes comes without the others.
             "ec2:CreateTags",
+            "ec2:DeleteNetworkInterface",
             "ec2:DeleteSecurityGroup",
             "ec2:DeleteSnapshot",
             "ec2:DeleteTags",
@@ -259,6 +273,24 @@ EC2: list[dict[str, Any]] = [
         ],
         "Resource": "*",
         "Condition": _TAGGED,
+    },
+    {
+        # What the calls above also name and what carries no tag of ours: a rule before it is made, and the network card
+        # that comes with a machine. Alone they allow nothing: the group and the machine are asked about, too.
+        # https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ExamplePolicies_EC2.html
+        "Sid": "MachineParts",
+        "Effect": "Allow",
+        "Action": [
+            "ec2:AssociateAddress",
+            "ec2:AuthorizeSecurityGroupEgress",
+            "ec2:AuthorizeSecurityGroupIngress",
+            "ec2:DisassociateAddress",
+            "ec2:ModifySecurityGroupRules",
+        ],
+        "Resource": [
+            f"{_ARN}:ec2:*:@@ACCOUNT@@:network-interface/*",
+            f"{_ARN}:ec2:*:@@ACCOUNT@@:security-group-rule/*",
+        ],
     },
     {
         "Sid": "MachineProfile",
@@ -282,6 +314,16 @@ EC2: list[dict[str, Any]] = [
         "Condition": {"StringEquals": {"iam:PassedToService": ["ec2.amazonaws.com", "dlm.amazonaws.com"]}},
     },
     {
+        # No other managed policy than the one of AWS's for daily snapshots: any would be a way to every right.
+        "Sid": "SnapshotRole",
+        "Effect": "Allow",
+        "Action": ["iam:AttachRolePolicy"],
+        "Resource": f"{_IAM}:role/{_OURS}/*",
+        "Condition": {
+            "ArnEquals": {"iam:PolicyARN": f"{_ARN}:iam::aws:policy/service-role/AWSDataLifecycleManagerServiceRole"}
+        },
+    },
+    {
         "Sid": "Snapshots",
         "Effect": "Allow",
         "Action": [
@@ -298,7 +340,14 @@ EC2: list[dict[str, Any]] = [
     {
         "Sid": "Parameters",
         "Effect": "Allow",
-        "Action": ["ssm:DeleteParameter", "ssm:DeleteParameters", "ssm:GetParameter", "ssm:GetParameters"],
+        "Action": [
+            "ssm:DeleteParameter",
+            "ssm:DeleteParameters",
+            "ssm:GetParameter",
+            "ssm:GetParameters",
+            "ssm:GetParametersByPath",
+            "ssm:ListTagsForResource",
+        ],
         "Resource": f"{_ARN}:ssm:*:@@ACCOUNT@@:parameter/{_OURS}/*",
     },
     {
@@ -319,7 +368,7 @@ BUDGET: list[dict[str, Any]] = [
             "budgets:UntagResource",
             "budgets:ViewBudget",
         ],
-        "Resource": f"{_ARN}:budgets::@@ACCOUNT@@:budget/{_OURS}*",
+        "Resource": f"{_ARN}:budgets::@@ACCOUNT@@:budget/{_OURS}.*",
     },
     {"Sid": "Costs", "Effect": "Allow", "Action": ["ce:GetCostAndUsage"], "Resource": "*"},
 ]

@@ -70,7 +70,7 @@ def as_moto_judges(without: Sequence[str]) -> dict[str, Any]:
     moto asks S3's actions about their bucket or object, and all others about the resource `*`: here these are allowed
     on everything, and tests/unit/test_operator_policy.py holds on what. For a look at a bucket it asks for
     `s3:HeadBucket`, which is no action of IAM's; for many objects to delete, for DeleteObject on the bucket and not on
-    each of them; it takes some requests that set up a bucket for CreateBucket, and the service `tag` is `tagging` to it.
+    each of them. It takes some requests that set up a bucket for CreateBucket, and calls the service `tag` `tagging`.
     """
     if RECORDS:
         return {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
