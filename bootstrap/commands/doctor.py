@@ -11,11 +11,10 @@ from bootstrap import ui
 from bootstrap.commands import options
 from bootstrap.core.doctor import GROUPS, Finding, Report
 from bootstrap.core.operator_policy import DOCUMENTS, Document
-from bootstrap.core.record import Target
 from bootstrap.errors import ConfigError, UsageError
 from bootstrap.workflows.doctor import examine, policy_of
 from bootstrap.workflows.doctor_aws import Request
-from bootstrap.workflows.project import here_and_home, open_folder
+from bootstrap.workflows.project import Project, here_and_home, open_folder
 
 _COLOURS = {"ok": "green", "warning": "yellow", "problem": "red"}
 _ELSEWHERE = {
@@ -62,20 +61,9 @@ def command(
     Terraform and its provider, your files, credentials and account, region, clock, quotas, permissions by name, GitHub.
     Exit code 1 if there is a problem; what is only a warning does not stop `up`.
     """
-    target: Target = "local" if local else "aws"
-    request = Request(env, target, profile)
-    found: list[Finding] = []
-    try:
-        project = options.project(config, verbose=verbose)
-        if env is not None:
-            project.spec.environment(env)
-    except (ConfigError, UsageError) as error:
-        if document is not None:
-            raise
-        found.append(Finding("Your files", "bootstrap.toml", "problem", error.message, error.hint))
-        here, home = here_and_home()
-        project = open_folder(here, os.environ, home)
-        request = Request(None, target, profile)
+    project, found = _opened(config, env, must_be_right=document is not None, verbose=verbose)
+    # Of an environment that the file does not have nothing more can be said.
+    request = Request(None if found else env, "local" if local else "aws", profile)
     if document is not None:
         policy = policy_of(project, request, document, archive_bucket)
         if not policy["Statement"]:
@@ -96,12 +84,38 @@ def command(
         click.get_current_context().exit(1)
 
 
+def _opened(
+    config: Path | None, env: str | None, *, must_be_right: bool, verbose: bool
+) -> tuple[Project, list[Finding]]:
+    """Open the project; a bootstrap.toml with something wrong in it is a finding, and all else is still looked at."""
+    try:
+        project = options.project(config, verbose=verbose)
+    except ConfigError as error:
+        if must_be_right:
+            raise
+        here, home = here_and_home()
+        return open_folder(here, os.environ, home), [_wrong(error)]
+    try:
+        if env is not None:
+            project.spec.environment(env)
+    except ConfigError as error:
+        if must_be_right:
+            raise
+        return project, [_wrong(error)]
+    return project, []
+
+
+def _wrong(error: ConfigError) -> Finding:
+    return Finding("Your files", "bootstrap.toml", "problem", error.message, error.hint)
+
+
 def _tell(report: Report) -> None:
     width = max(len(one.what) for one in report.findings)
     for group in GROUPS:
         findings = [one for one in report.findings if one.group == group]
-        if findings:
-            click.secho(f"\n{group}", bold=True)
+        if not findings:
+            continue
+        click.secho(f"\n{group}", bold=True)
         for one, following in zip(findings, [*findings[1:], None], strict=True):
             level = click.style(f"{one.level:<7}", fg=_COLOURS[one.level])
             click.echo(f"  {level}  {one.what:<{width}}  {one.says}")
