@@ -21,6 +21,7 @@ from bootstrap.errors import BootstrapError, Declined
 # name → what `--help` says; the module of the same name in bootstrap/commands holds `command`.
 COMMANDS = {
     "init": "Write a commented bootstrap.toml and what belongs beside it.",
+    "doctor": "Look at everything that `up` needs, before it does.",
     "plan": "Show what `up` would change, and change nothing.",
     "up": "Bring an environment up: bucket, access, MLflow, profile, DVC remote.",
     "onboard": "Bring people in: user, key, MLflow login and a sealed invite each.",

@@ -28,6 +28,7 @@ from bootstrap.commands.join import CODE_VARIABLE
 from bootstrap.commands.plan import CHANGES
 from bootstrap.core.access import Cell
 from bootstrap.core.cost import in_plan, monthly
+from bootstrap.core.doctor import Finding, Report
 from bootstrap.core.github import Change
 from bootstrap.core.history import Entry
 from bootstrap.core.inventory import Place as InventoryPlace
@@ -90,7 +91,10 @@ standard error. After an error, standard output is empty; only `down` prints its
 
 _EXIT_CODES = (
     (0, "done; for `plan`: nothing would change"),
-    (BootstrapError.exit_code, "something to mend: the message says what, and the next step; or you answered no"),
+    (
+        BootstrapError.exit_code,
+        "something to mend: the message says what, and the next step; or you answered no; `doctor`: a problem",
+    ),
     (UsageError.exit_code, "wrong usage: an unknown command or option, or a question that nobody is there to answer"),
     (CHANGES, "`plan`: something would change; `expire`: something is past its last day"),
     (
@@ -305,6 +309,26 @@ _SAMPLES = (
             "files": "each file with what was done: `created`, `added lines` or `kept`",
         },
         options=("--config", "my-course/bootstrap.toml"),
+    ),
+    Sample(
+        "doctor --env stag --local --json",
+        {
+            "bootstrap.commands.doctor.examine": Report(
+                (
+                    Finding("This machine", "git", "ok", "2.39.5, /usr/bin/git"),
+                    Finding("Your files", "credentials file", "warning", "others can read it", "chmod 600 …"),
+                )
+            )
+        },
+        {
+            "problems": "how many things will stop `up`; the exit code is 1 if there are any",
+            "warnings": "how many may surprise",
+            "findings[].group": "`This machine`, `Your files`, `AWS`, `Permissions` or `GitHub`",
+            "findings[].what": "what was looked at",
+            "findings[].level": "`ok`, `warning` or `problem`",
+            "findings[].says": "how it is, in words",
+            "findings[].fix": "what to do; empty if there is nothing to do",
+        },
     ),
     Sample(
         "plan --env stag --local --json",

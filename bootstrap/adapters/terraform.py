@@ -16,6 +16,7 @@ from pathlib import Path
 
 from bootstrap.adapters.files import locked
 from bootstrap.adapters.process import Call, Job, Jobs, ProcessId
+from bootstrap.core.refused import missing_permissions
 from bootstrap.core.stream import Stream
 from bootstrap.errors import StateLocked, TerraformFailed, ToolMissing
 
@@ -217,9 +218,11 @@ class Terraform:
                 created=holder.created,
             )
         said = "\n".join(f"  {d.text()}" for d in stream.errors) or "  it said nothing"
+        lacking = ", ".join(missing_permissions(said))
+        denied = f"You lack the permission {lacking}; `bootstrap doctor` lists what is missing.\n" if lacking else ""
         return TerraformFailed(
             f"Terraform's {command} of `{root.name}` failed:\n{said}",
-            hint=f"Mend what it names and run the same command again: it goes on where it stopped. "
+            hint=f"{denied}Mend what it names and run the same command again: it goes on where it stopped. "
             f"All it said is in {root / 'logs'}.",
         )
 

@@ -53,6 +53,8 @@ _REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9._-]+")
 # https://git-scm.com/docs/git-check-ref-format, as far as a branch's name goes
 _NOT_A_BRANCH = re.compile(r"^[-/]|[\x00-\x20\x7f~^:?*\[\\]|\.\.|//|@\{|(^|/)\.|[/.]$|\.lock(/|$)|^@?$")
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+# https://docs.aws.amazon.com/accounts/latest/reference/manage-acct-identifiers.html
+_ACCOUNT = re.compile(r"[0-9]{12}")
 
 # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-tasks-services.html#fargate-tasks-size
 _FARGATE_MEMORY: dict[int, tuple[int, ...]] = {
@@ -297,6 +299,10 @@ class Environment(_Table):
     protected: Annotated[bool, _about("whether `down` refuses to take it away", True)] = False
     dvc_gc: Annotated[bool, _about("whether students may delete in their team's DVC remote", True)] = False
     reviewers: _Reviewers = ()
+    account: Annotated[
+        Annotated[str, _matching(_ACCOUNT, "is not the id of an AWS account, which has twelve digits")] | None,
+        _about("the AWS account it is in; no other is touched", "123456789012"),
+    ] = None
     mlflow: Annotated[Mlflow, Field(discriminator="kind")] | None = None
 
     _name: str = PrivateAttr(default="")

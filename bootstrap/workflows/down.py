@@ -43,6 +43,7 @@ from bootstrap.workflows.history import read as read_history
 from bootstrap.workflows.laptop import Laptop
 from bootstrap.workflows.lost import found_elsewhere
 from bootstrap.workflows.parallel import Side
+from bootstrap.workflows.pin import unpin_account
 from bootstrap.workflows.project import Project
 from bootstrap.workflows.provision import Provisioner
 from bootstrap.workflows.receipts import Kept
@@ -167,6 +168,8 @@ def down(project: Project, request: Request, story: Story, confirm: Confirm) -> 
         gone = _take_away(work, laptop)
         if _is_over(gone, going):
             _forget(project, env)
+            if not request.keep_data:
+                unpin_account(project, record, story)
         project.tidy(env)
     return gone
 

@@ -156,6 +156,12 @@ def emulator_runs(project: Project) -> bool:
     return Emulator(project.local).running() is not None
 
 
+def port_for_emulator(project: Project) -> tuple[int, int]:
+    """Return the port that the folder's emulator likes best, and the one that it would get if it were started now."""
+    wanted = _preferred_port(project)
+    return wanted, free_port(wanted)
+
+
 def stop_emulator(project: Project) -> bool:
     """Stop the folder's emulator; all that it held is gone. False if it was not running."""
     with locked(project.local / "emulator", timeout=_START_SECONDS):

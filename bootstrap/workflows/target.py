@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from bootstrap.adapters.aws import machines
-from bootstrap.adapters.aws.session import Aws
+from bootstrap.adapters.aws.session import Aws, Caller
 from bootstrap.adapters.aws_profile import AwsFiles
 from bootstrap.adapters.emulator import ACCOUNT
-from bootstrap.core.names import Names
+from bootstrap.core.names import STATE, Names
 from bootstrap.core.record import Record, Target
 from bootstrap.errors import BootstrapError
 from bootstrap.workflows import local
@@ -30,7 +30,8 @@ class Place:
 
     `custom_endpoint`: S3 is reached by paths instead of host names, as everything that is not Amazon's needs.
     `emulated`: this AWS is a program on this machine, whichever target it stands in for. Such a one takes the
-    condition of a rule as met, so a rule that refuses on a condition would refuse everything.
+    condition of a rule as met, so a rule that refuses on a condition would refuse everything. `caller`: who the
+    operator is on AWS, None on the local target.
     """
 
     kind: Target
@@ -39,6 +40,7 @@ class Place:
     emulator: LocalAws | None
     custom_endpoint: bool
     emulated: bool
+    caller: Caller | None = None
 
     @property
     def endpoint_url(self) -> str | None:
@@ -54,12 +56,13 @@ class Place:
 def open_place(project: Project, env: str, kind: Target, profile: str | None, story: Story) -> Place:
     """Reach an environment's AWS as the operator; starts the emulator on the local target.
 
-    Raises AwsFailed without usable credentials, BootstrapError if they are a member's.
+    Raises AwsFailed without usable credentials, BootstrapError if they are a member's, or another account's than the
+    one that the environment is tied to.
     """
     if kind == "local":
         emulator = local.ensure_emulator(project, story, port=_port_before(project.record(env)))
         return at_emulator(project, env, emulator)
-    profile = profile or _profile_before(project, env)
+    profile = profile or profile_before(project, env)
     refuse_member_profile(project, profile)
     aws = Aws(region=project.spec.region, profile=profile)
     caller = aws.caller()
@@ -68,6 +71,7 @@ def open_place(project: Project, env: str, kind: Target, profile: str | None, st
             f"You are signed in as {caller.arn}, a member of an environment. Members cannot administer one.",
             hint="Sign in as yourself: name your own profile with --profile.",
         )
+    refuse_other_account(project, env, caller)
     endpoints = [value for name in _ENDPOINTS if (value := project.environ.get(name))]
     return Place(
         "aws",
@@ -76,6 +80,7 @@ def open_place(project: Project, env: str, kind: Target, profile: str | None, st
         None,
         custom_endpoint=bool(endpoints),
         emulated=any(urlsplit(endpoint).hostname in _LOOPBACK for endpoint in endpoints),
+        caller=caller,
     )
 
 
@@ -110,6 +115,35 @@ def what_it_lacks(place: Place | None) -> tuple[str, ...]:
     one.
     """
     return (machines.SCHEDULE,) if place is not None and place.emulated else ()
+
+
+def refuse_other_account(project: Project, env: str, caller: Caller) -> None:
+    """Raise BootstrapError if an environment is tied to another account than the caller's: by bootstrap.toml, or by
+    what this folder remembers of it. For an environment that the file does not name, any account of the file is right.
+    """
+    table = project.spec.environments.get(env)
+    if table is not None and table.account not in (None, caller.account):
+        where = project.spec.where("environments", env, "account")
+        raise BootstrapError(
+            f"{where}: '{env}' is in the AWS account {table.account}; you are signed in to {caller.account} "
+            f"as {caller.arn}.",
+            hint=f"Name the profile of {table.account} with --profile. To begin anew in {caller.account}: take '{env}' "
+            "down there first, or take that line out if nothing of it is left.",
+        )
+    record = project.record(env)
+    if record is not None and record.target == "aws" and record.account_id != caller.account:
+        raise BootstrapError(
+            f"'{env}' is in the AWS account {record.account_id}; you are signed in to {caller.account}.",
+            hint="Name the profile of that account with --profile.",
+        )
+    known = {one.account for one in project.spec.environments.values() if one.account}
+    if table is None and env == STATE and known and caller.account not in known:
+        accounts = " and ".join(sorted(known))
+        raise BootstrapError(
+            f"{project.spec.where('environments')}: the environments are in the AWS account {accounts}; you are signed "
+            f"in to {caller.account} as {caller.arn}.",
+            hint="Name the profile of that account with --profile.",
+        )
 
 
 def refuse_member_profile(project: Project, profile: str | None) -> None:
@@ -153,7 +187,7 @@ def require_same(project: Project, env: str, kind: Target) -> None:
             )
 
 
-def _profile_before(project: Project, env: str) -> str | None:
+def profile_before(project: Project, env: str) -> str | None:
     """Return the profile that was named for this environment, unless the shell says who to be now."""
     if any(project.environ.get(name) for name in ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_ACCESS_KEY_ID")):
         return None

@@ -33,7 +33,9 @@ from bootstrap.workflows.guard import guarded
 from bootstrap.workflows.history import chronicled
 from bootstrap.workflows.laptop import Laptop
 from bootstrap.workflows.mlflow_access import administrator
+from bootstrap.workflows.operator import heed_operator
 from bootstrap.workflows.parallel import Side
+from bootstrap.workflows.pin import pin_account
 from bootstrap.workflows.prepare import Found, Prepared, draft, find_mlflow, login, prepare, wants_mlflow
 from bootstrap.workflows.project import Project
 from bootstrap.workflows.provision import Provisioner, Tools
@@ -89,6 +91,7 @@ def preview(project: Project, request: Request, story: Story) -> Plan:
     ):
         looking = begin_to_look(project, request.env, request.target, side)
         laptop = _look_again(project)
+        heed_operator(project, place, story)
         has_state = buckets.exists(place.aws, place.names.state_bucket, place.names.account)
         folder = "infra" if has_state else _PREVIEW
         try:
@@ -133,6 +136,7 @@ def up(project: Project, request: Request, story: Story, confirm: Confirm, *, su
         looking = begin_to_look(project, request.env, request.target, side)
         laptop = _look_again(project)
         place = open_place(project, request.env, request.target, request.profile, story)
+        heed_operator(project, place, story)
         chronicle.reached(place)
         settled = run.interrupted_since is None and _is_settled(project, place)
         made_state = not settled and _ensure_state(project, place, story)
@@ -215,6 +219,7 @@ def _leave_as_is(project: Project, provisioner: Provisioner, prepared: Prepared,
     checks = prepared.checks or verify(prepared.place, prepared.record, key, api, story)
     side.results(*(provision.finish(provisioner, side, *one) for one in prepared.pending.items()))
     project.save(prepared.record.completed())
+    pin_account(project, prepared.record, story)
     return Outcome(prepared.record.completed(), prepared.plan, checks, changed=False)
 
 
@@ -379,6 +384,7 @@ def _carry_out(project: Project, provisioner: Provisioner, prepared: Prepared, s
     with story.step("Trying it out with the member's own key and login"):
         checks = verified([*side.result(tried), *verify_login(login(laptop, record))])
     project.save(record.completed())
+    pin_account(project, record, story)
     return Outcome(record.completed(), prepared.plan, checks, changed=True)
 
 

@@ -16,12 +16,13 @@ _TEXT = "theirs"
 class Bystanders:
     """A bucket with a file, a user and a secret of a project whose name begins with `ours`.
 
-    `account` is the account as its operator sees it, whose path and name are `operator`.
+    `account` is the account as its operator sees it, whose path and name are `operator`; `staff` are others like it.
     """
 
     account: Aws
     operator: str
     ours: str = "course"
+    staff: tuple[str, ...] = ()
 
     @property
     def bucket(self) -> str:
@@ -30,7 +31,7 @@ class Bystanders:
     @property
     def users(self) -> list[str]:
         """Path and name of every user who is none of ours."""
-        return sorted([f"/{self.ours}-2/stag/{self.ours}-2.stag.ci", self.operator])
+        return sorted([f"/{self.ours}-2/stag/{self.ours}-2.stag.ci", self.operator, *self.staff])
 
     def put(self) -> None:
         """Put them there."""

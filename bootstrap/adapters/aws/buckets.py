@@ -37,6 +37,23 @@ def exists(aws: Aws, bucket: str, account: str) -> bool:
     return True
 
 
+def region_of(aws: Aws, bucket: str, account: str) -> str | None:
+    """Return the region that a bucket of this account is in; None if there is no such bucket. Raises AwsFailed.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadBucket.html
+    """
+    from botocore.exceptions import ClientError
+
+    with explained(f"look where bucket {bucket} is (s3:ListBucket)"):
+        try:
+            answer = aws.client("s3").head_bucket(Bucket=bucket, ExpectedBucketOwner=account)
+        except ClientError as error:
+            if error_code(error) in _ABSENT:
+                return None
+            raise
+    return str(answer["BucketRegion"]) if answer.get("BucketRegion") else None
+
+
 def create_state_bucket(aws: Aws, bucket: str, tags: Mapping[str, str]) -> None:
     """Make the private, encrypted, versioned bucket for Terraform's states; safe to run again after a crash."""
     s3 = aws.client("s3")

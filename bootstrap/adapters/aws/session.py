@@ -109,6 +109,19 @@ class Aws:
             answer = self.client("sts").get_caller_identity()
         return Caller(account=str(answer["Account"]), arn=str(answer["Arn"]))
 
+    def credentials_source(self) -> str | None:
+        """Return in botocore's word where the credentials come from, None if there are none. Asks nobody on a network
+        but the machine's own metadata service."""
+        found = self._session.get_credentials()
+        return str(found.method) if found is not None else None
+
+    def configured_region(self) -> str | None:
+        """Return the region that the profile names, which we do not go by; None if it names none."""
+        import botocore.session
+
+        found = botocore.session.Session(profile=self.profile).get_scoped_config().get("region")
+        return str(found) if found else None
+
     def with_key(self, key: KeyPair) -> Aws:
         """Return the same AWS as seen by somebody else."""
         return Aws(region=self.region, endpoint_url=self.endpoint_url, key=key)
@@ -214,8 +227,10 @@ def explained(what: str) -> Iterator[None]:
         elif code in _BAD_KEY:
             hint = "AWS does not know this access key: sign in again, or name another profile with --profile."
         elif code in _DENIED:
-            action = f"{error.operation_name}"
-            hint = f"Your identity lacks the permission for {action}. Use one that may administer S3 and IAM."
+            hint = (
+                f"Your identity lacks the permission for {error.operation_name}. If you administer this: "
+                "`bootstrap doctor` lists all that are missing."
+            )
         else:
             hint = "Try the same command again; it goes on where it stopped."
         raise AwsFailed(f"Could not {what}: {redact(str(error))}", hint=hint) from error
