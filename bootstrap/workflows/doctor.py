@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import stat
+import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import partial
@@ -79,6 +80,7 @@ def _account_of(project: Project, request: Request) -> tuple[str, str]:
 def examine(project: Project, request: Request, story: Story, found: Sequence[Finding] = ()) -> Report:
     """Look at everything that `up` needs; `found` is what the caller knows already. Raises nothing of its own."""
     checks: list[Check] = [
+        _python,
         partial(_terraform, project),
         partial(_tool, project, "git"),
         partial(_tool, project, "dvc"),
@@ -120,6 +122,11 @@ def _safely(group: Group, check: Check) -> list[Finding]:
 
 
 # --- this machine ---
+
+
+def _python() -> list[Finding]:
+    version = ".".join(map(str, sys.version_info[:3]))
+    return [Finding("This machine", "Python", "ok", f"{version}, {sys.executable}")]
 
 
 def _terraform(project: Project) -> list[Finding]:

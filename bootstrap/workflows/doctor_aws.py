@@ -109,6 +109,9 @@ def _who(ground: Ground) -> Iterator[Finding]:
     else:
         yield Finding("AWS", "credentials", "ok", says)
     for env in ground.envs:
+        record = ground.project.record(env)
+        if ground.request.env is None and record is not None and record.target == "local":
+            continue  # nobody has asked for this one on AWS
         try:
             require_same(ground.project, env, "aws")
             refuse_other_account(ground.project, env, caller)

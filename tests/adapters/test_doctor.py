@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -346,6 +347,15 @@ def test_another_account_or_region_than_the_environments(
     project.save(RECORD)
     found = look_there(project)
     assert "region is 'sa-east-1', but 'stag' is up with region 'us-east-1'" in found["stag"].says
+
+
+def test_an_environment_of_this_laptop_is_a_problem_only_if_it_is_meant(
+    lay: Lay, everything_allowed: set[str], signed_in_as: object
+) -> None:
+    project = lay("[environments.stag]")
+    project.save(replace(RECORD, target="local"))
+    assert "'stag' is up on this laptop (--local), not on AWS." in look_there(project)["stag"].says
+    assert "stag" not in look_there(project, Request(None, "aws"))
 
 
 def test_the_region_of_the_profile_is_another(
