@@ -129,7 +129,8 @@ def test_every_question_about_a_permission_is_answered_with_yes_by_the_policy_it
         ('project = "abc"\n[environments.a.mlflow]\nkind = "none"\n[environments.b]', None, ("base", "ec2")),
         ('project = "abc"\n[environments.a.mlflow]\nkind = "none"\n[environments.b]', "a", ("base",)),
         (
-            'project = "abc"\n[environments.a]\nbudget_usd = 5\nmlflow.kind = "none"\n[github]\nrepository = "a/b"',
+            'project = "abc"\nowner = "a@b.org"\n[environments.a]\nbudget_usd = 5\nmlflow.kind = "none"\n'
+            '[github]\nrepository = "a/b"',
             None,
             ("base", "github", "budget"),
         ),
