@@ -7,6 +7,7 @@ import http
 import http.server
 import io
 import os
+import socket
 import ssl
 import stat
 import threading
@@ -77,10 +78,15 @@ def serve(server: http.server.HTTPServer) -> threading.Thread:
     return thread
 
 
+@pytest.fixture(autouse=True)
+def no_proxy_of_the_developer_s(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
 @pytest.fixture
 def releases(monkeypatch: pytest.MonkeyPatch) -> Iterator[Releases]:
-    for name in ("NO_PROXY", "no_proxy"):
-        monkeypatch.setenv(name, "127.0.0.1")
     monkeypatch.setattr(terraform_install, "_PAUSES", (0.0, 0.0))
 
     class Handler(http.server.BaseHTTPRequestHandler):
@@ -386,9 +392,16 @@ def test_nobody_answers(tmp_path: Path) -> None:
     assert "refused" in message
 
 
-def test_a_name_that_nobody_knows(tmp_path: Path) -> None:
+def test_a_name_that_nobody_knows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The answer is the one of a machine without a network; no test asks a name server."""
+
+    def unknown(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
     message = refused(tmp_path / "cache", "http://releases.invalid").message
     assert message.startswith(UNREACHABLE.format(url=f"http://releases.invalid{PATH}") + "cannot be reached (")
+    assert message.endswith("Name or service not known).")
 
 
 def test_a_server_without_this_release(releases: Releases, tmp_path: Path) -> None:
@@ -515,10 +528,7 @@ def proxy(release: Releases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = serve(server)
-        for name in ("HTTPS_PROXY", "https_proxy"):
-            monkeypatch.setenv(name, f"http://127.0.0.1:{server.server_address[1]}")
-        for name in ("NO_PROXY", "no_proxy"):
-            monkeypatch.delenv(name)
+        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{server.server_address[1]}")
         monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
         yield asked
         server.shutdown()
