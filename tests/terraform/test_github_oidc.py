@@ -6,7 +6,6 @@ policy says is compared word for word instead, and in the module's own tests.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import urllib.request
