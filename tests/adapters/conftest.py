@@ -1,4 +1,4 @@
-"""What moto lacks in this process, put beside it, so that no test asks the network for it."""
+"""What moto in this process lacks, put beside it; and what it takes a second for, left out where nobody needs it."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
+from bootstrap.adapters.aws import inventory
 from bootstrap.adapters.aws.session import Aws
 from tests.adapters.lifecycle_manager import LifecycleManager
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def lifecycle_manager(monkeypatch: pytest.MonkeyPatch) -> LifecycleManager:
     """Return the Data Lifecycle Manager that every client of a test speaks to."""
     manager = LifecycleManager()
@@ -18,10 +19,19 @@ def lifecycle_manager(monkeypatch: pytest.MonkeyPatch) -> LifecycleManager:
 
     def with_manager(aws: Aws, service: str) -> Any:
         made = client(aws, service)
-        # On an emulator at an address of its own the real call is made, and answered as that emulator does.
-        if service == "dlm" and aws.endpoint_url is None:
+        if service == "dlm":
             manager.serve(made)
         return made
 
     monkeypatch.setattr(Aws, "client", with_manager)
     return manager
+
+
+@pytest.fixture(autouse=True)
+def _quick_look(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave machines out of every look through an account, but in the tests that ask for the manager above.
+
+    For each test that looks for them, moto makes an EC2 with all its images anew: a second and more.
+    """
+    if "lifecycle_manager" not in request.fixturenames:
+        monkeypatch.setattr(inventory, "_has_machines", lambda _: False)

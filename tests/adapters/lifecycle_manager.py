@@ -1,7 +1,7 @@
 """What stands in for Data Lifecycle Manager, which moto does not have: it keeps policies, and makes no snapshots.
 
 It answers two calls, with the keys that AWS's answers have:
-https://docs.aws.amazon.com/dlm/latest/APIReference/API_GetLifecyclePolicies.html, and API_DeleteLifecyclePolicy.html.
+https://docs.aws.amazon.com/dlm/latest/APIReference/API_Operations.html
 """
 
 from __future__ import annotations

@@ -34,6 +34,8 @@ from bootstrap.workflows.down import Gone, Request, down
 from bootstrap.workflows.down_preview import Preview
 from bootstrap.workflows.project import Project, open_project
 from tests.adapters.doubles import Story
+from tests.adapters.lifecycle_manager import LifecycleManager
+from tests.adapters.machine import add_machine, parts_left
 
 ACCOUNT = "123456789012"
 ENVS = ("stag", "devl")
@@ -120,6 +122,30 @@ def test_it_takes_what_is_ours_and_the_receipt_names_each(school: School) -> Non
     assert (receipt.objects, receipt.versions) == (1, 1)
     assert receipt.cost_before.usd is not None
     assert not school.project.work.exists()
+
+
+def test_a_machine_goes_with_what_terraform_never_knew_of(school: School, lifecycle_manager: LifecycleManager) -> None:
+    school.up()
+    before = parts_left(school.aws, lifecycle_manager)
+    machine = add_machine(school.aws, lifecycle_manager, "demo")
+    shown: list[str] = []
+
+    def yes(preview: Preview) -> bool:
+        shown.extend(step.what for step in preview.plan.steps)
+        return True
+
+    receipt = school.down(confirm=yes).kept.receipt
+    assert parts_left(school.aws, lifecycle_manager) == before
+    assert {"2 snapshots of MLflow's volume", f"the parameter {machine.parameter}"} <= set(shown)
+    instance = f"the EC2 instance {machine.instance}, demo.stag.mlflow"
+    assert f"{instance}, which no state of Terraform's has" in shown
+    assert school.told("Stopping MLflow's machine")
+    gone = {(one.kind, one.id.rpartition("/")[2]) for one in receipt.removed}
+    assert gone >= {("EBS snapshot", one) for one in machine.snapshots}
+    assert gone >= {("EC2 instance", machine.instance), ("parameter", "admin-password")}
+    assert receipt.is_clean
+    assert receipt.scan is not None
+    assert {"EC2 instance", "EBS snapshot", "snapshot policy", "parameter"} <= {one.kind for one in receipt.scan.looked}
 
 
 def test_a_bucket_of_our_name_with_tags_of_anothers_is_left_alone(school: School) -> None:

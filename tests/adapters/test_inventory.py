@@ -25,7 +25,7 @@ ISSUER = "token.actions.githubusercontent.com"
 PROVIDER = f"arn:aws:iam::{ACCOUNT}:oidc-provider/{ISSUER}"
 POLICY = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]})
 NAMES = Names("course", "stag", ACCOUNT)
-IAM_KINDS = ("user", "role", "MFA device", "iam:policy", "iam:group", "iam:instance-profile")
+IAM_KINDS = ("user", "role", "MFA device", "instance profile", "iam:policy", "iam:group")
 
 
 @pytest.fixture
@@ -102,12 +102,12 @@ def test_every_kind_is_found_in_the_order_in_which_it_has_to_go(aws: Aws) -> Non
     assert seen(found) == [
         ("user", "user/course/stag/user", "stag", True),
         ("MFA device", "mfa/course/stag/phone", "stag", True),
+        ("instance profile", "instance-profile/course/stag/machine", "stag", True),
         ("role", "role/course/stag/role", "stag", True),
         ("bucket", NAMES.state_bucket, None, True),
         ("bucket", NAMES.bucket, "stag", True),
         ("identity provider", f"oidc-provider/{ISSUER}", None, True),
         ("iam:group", "group/course/stag/group", "stag", False),
-        ("iam:instance-profile", "instance-profile/course/stag/machine", "stag", False),
         ("iam:policy", "policy/course/stag/policy", "stag", False),
     ]
     assert {one.command for one in found.things if one.removable and one.env} == {"bootstrap sweep --env stag --delete"}
@@ -124,6 +124,7 @@ def test_of_one_environment_only_its_own_things_and_its_part_of_the_state_bucket
     assert removable == [
         ("user", "user/course/stag/user-stag", "stag", True),
         ("MFA device", "mfa/course/stag/phone-stag", "stag", True),
+        ("instance profile", "instance-profile/course/stag/machine-stag", "stag", True),
         ("role", "role/course/stag/role-stag", "stag", True),
         ("bucket", NAMES.bucket, "stag", True),
     ]
@@ -173,13 +174,12 @@ def test_what_carries_our_tag_is_told_of_whatever_kind(
     tags: dict[str, str], in_project: bool, in_stag: bool, aws: Aws
 ) -> None:
     listed = [{"Key": key, "Value": value} for key, value in tags.items()]
-    disk = aws.client("ec2").create_volume(
-        Size=1, AvailabilityZone="us-east-1a", TagSpecifications=[{"ResourceType": "volume", "Tags": listed}]
-    )["VolumeId"]
+    secret = aws.client("secretsmanager").create_secret(Name="token", SecretString="x", Tags=listed)["ARN"]
+    remover = f"aws secretsmanager delete-secret --region {HOME} --secret-id {secret}"
     for env, expected in ((None, in_project), ("stag", in_stag)):
         found = look(aws, env).things
         assert [(one.kind, one.removable, one.command) for one in found] == (
-            [("ec2:volume", False, f"aws ec2 delete-volume --region {HOME} --volume-id {disk}")] if expected else []
+            [("secretsmanager:secret", False, remover)] if expected else []
         )
 
 
@@ -332,7 +332,7 @@ REFUSED = {
     ("iam", "ListRoles"): Place("role", EVERYWHERE),
     ("iam", "ListPolicies"): Place("iam:policy", EVERYWHERE),
     ("iam", "ListGroups"): Place("iam:group", EVERYWHERE),
-    ("iam", "ListInstanceProfiles"): Place("iam:instance-profile", EVERYWHERE),
+    ("iam", "ListInstanceProfiles"): Place("instance profile", EVERYWHERE),
     ("iam", "ListVirtualMFADevices"): Place("MFA device", EVERYWHERE),
     ("iam", "ListOpenIDConnectProviders"): Place("identity provider", EVERYWHERE),
     ("resourcegroupstaggingapi", "GetResources"): Place("tagged resources", HOME),
