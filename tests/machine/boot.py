@@ -186,7 +186,7 @@ class Proof:
         score = ssh("systemd-analyze security --no-pager mlflow.service | tail -1").strip()
         self.check(f"systemd-analyze: {score.lstrip('→ ')}", float(score.split(":")[1].split()[0]) <= 1.5, score)
         score = ssh("systemd-analyze security --no-pager caddy.service | tail -1").strip()
-        self.check(f"systemd-analyze: {score.lstrip('→ ')}", float(score.split(":")[1].split()[0]) <= 5, score)
+        self.check(f"systemd-analyze: {score.lstrip('→ ')}", float(score.split(":")[1].split()[0]) <= 2.5, score)
 
     def who_gets_in(self) -> None:
         """Check headers, logins and origins."""

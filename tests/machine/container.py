@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from tests.machine.root import Root, run
@@ -32,6 +33,8 @@ exec nsenter --net="/proc/$NETWORK/ns/net" systemd-nspawn --register=no --keep-u
 """
 _NAMES = "[Resolve]\nDNS=169.254.169.3\n"
 _NETWORK = "network: {config: disabled}\n"
+# In a container systemd passes over what /etc/fstab says of disks; this is what it would make of it.
+_MOUNT = "[Mount]\nWhat=/dev/disk/by-id/{name}\nWhere=/srv/data\nType=ext4\nOptions=nosuid,nodev,noexec\n"
 
 
 @dataclass
@@ -57,6 +60,10 @@ class Container:
         return self.folder / "console.log"
 
     @property
+    def _volume_name(self) -> str:
+        return f"nvme-Container_{self.volume_id.replace('-', '')}"
+
+    @property
     def upper(self) -> Path:
         """What differs from the tree: the root disk of this machine."""
         return self.folder / self.name / "upper"
@@ -71,6 +78,7 @@ class Container:
         for place, text in (
             ("etc/systemd/resolved.conf.d/proof.conf", _NAMES),
             ("etc/cloud/cloud.cfg.d/91_network.cfg", _NETWORK),
+            ("etc/systemd/system/srv-data.mount", _MOUNT.format(name=self._volume_name)),
         ):
             (self.upper / place).parent.mkdir(parents=True, exist_ok=True)
             (self.upper / place).write_text(text, encoding="ascii")
@@ -104,8 +112,7 @@ class Container:
 
     def attach(self) -> None:
         """Attach the volume while the machine runs."""
-        name = f"nvme-Container_{self.volume_id.replace('-', '')}"
-        (self.folder / "by-id" / name).symlink_to(f"../../{Path(self.loop).name}")
+        (self.folder / "by-id" / self._volume_name).symlink_to(f"../../{Path(self.loop).name}")
 
     def ssh(self, command: str, *, text: str = "", timeout: float = 300.0) -> str:
         """Run a shell command as root on the machine and return what it says. Raises RuntimeError if it fails."""
@@ -189,7 +196,7 @@ class Container:
         """Make the machine's network and, behind it, the address of the metadata; return a process that is in it."""
         inner, outer = (self._helper(["unshare", "--net", "sleep", "infinity"]) for _ in range(2))
         for pid in (inner, outer):
-            _until(lambda pid=pid: _namespace(pid) != _namespace("self"), "network")
+            _until(partial(_is_apart, pid), "network")
         for pid, argv in (
             (inner, f"ip link add meta type veth peer name meta netns {outer}"),
             (inner, "ip addr add 169.254.171.1/30 dev meta"),
@@ -221,8 +228,8 @@ class Container:
         return process.pid
 
 
-def _namespace(pid: int | str) -> str:
-    return str(Path(f"/proc/{pid}/ns/net").readlink())
+def _is_apart(pid: int) -> bool:
+    return Path(f"/proc/{pid}/ns/net").readlink() != Path("/proc/self/ns/net").readlink()
 
 
 def _ask(api: Path, arguments: dict[str, object]) -> None:

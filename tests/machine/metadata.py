@@ -10,8 +10,9 @@ from __future__ import annotations
 import json
 import socketserver
 import sys
+from io import BufferedIOBase
 from pathlib import Path
-from typing import IO
+from typing import cast
 
 TOKEN = "proof"
 _ROLES = "/latest/meta-data/iam/security-credentials/"
@@ -46,7 +47,7 @@ def document(key_id: str, secret: str, token: str) -> str:
     )
 
 
-def converse(source: IO[bytes], target: IO[bytes], keys: Path) -> None:
+def converse(source: BufferedIOBase, target: BufferedIOBase, keys: Path) -> None:
     """Read one request and answer it."""
     method, path, _ = source.readline().decode("ascii").split(" ", 2)
     headers = {}
@@ -68,7 +69,7 @@ def main() -> None:
     if sys.argv[2:] == ["--listen"]:
         with socketserver.ThreadingTCPServer(("169.254.169.254", 80), _Connection) as server:
             server.serve_forever()
-    converse(sys.stdin.buffer, sys.stdout.buffer, Path(sys.argv[1]))
+    converse(cast(BufferedIOBase, sys.stdin.buffer), cast(BufferedIOBase, sys.stdout.buffer), Path(sys.argv[1]))
 
 
 if __name__ == "__main__":
