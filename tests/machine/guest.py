@@ -36,6 +36,7 @@ class Guest:
     https_port: int
     http_port: int
     process: subprocess.Popen[bytes] | None = field(default=None, init=False)
+    is_container = False
 
     def seed(self, instance: str, user_data: bytes) -> None:
         """Write the NoCloud disk: the very bytes that EC2 would hand out, and a key for ssh."""
@@ -87,6 +88,9 @@ class Guest:
 
     def ssh(self, command: str, *, text: str = "", timeout: float = 300.0) -> str:
         """Run a shell command as root on the machine and return what it says. Raises RuntimeError if it fails."""
+        return self._inside(command, text.encode(), timeout)
+
+    def _inside(self, command: str, text: bytes, timeout: float) -> str:
         argv = [
             *("ssh", "-q", "-F", "/dev/null", "-i", str(self.folder / "key"), "-p", str(self.ssh_port)),
             *("-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "BatchMode=yes"),
@@ -95,12 +99,20 @@ class Guest:
             *("-o", "ControlMaster=auto", "-o", "ControlPersist=300", "-o", f"ControlPath={self.folder}/ssh"),
             *("debian@127.0.0.1", f"sudo bash -c {shlex.quote(command)}"),
         ]
-        done = subprocess.run(argv, input=text.encode(), capture_output=True, timeout=timeout)
+        done = subprocess.run(argv, input=text, capture_output=True, timeout=timeout)
         said = done.stdout.decode(errors="replace")
         if done.returncode:
             error = done.stderr.decode(errors="replace")
             raise RuntimeError(f"`{command}` on the machine: {done.returncode}\n{said}\n{error}")
         return said
+
+    def put(self, source: Path, target: str) -> None:
+        """Copy a file to the machine."""
+        self._inside(f"cat > {target}", source.read_bytes(), 600.0)
+
+    def replace(self) -> None:
+        """Become another machine, with a fresh root disk and the same volume."""
+        self.disk = self.root.new_disk("replaced")
 
     def wait(self, what: str, there: Callable[[], object], *, seconds: float = 1500.0) -> None:
         """Wait until `there` returns something true. Raises RuntimeError if it does not, or the machine ends."""
@@ -129,6 +141,10 @@ class Guest:
             self.process.kill()
             self.process.wait()
             self.process = None
+
+    def put_away(self) -> None:
+        """Nothing outlives it."""
+        self.kill()
 
     @property
     def console(self) -> Path:

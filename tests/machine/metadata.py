@@ -8,8 +8,11 @@ https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/configuring-instance-metadat
 from __future__ import annotations
 
 import json
+import socketserver
 import sys
+from io import BufferedIOBase
 from pathlib import Path
+from typing import cast
 
 TOKEN = "proof"
 _ROLES = "/latest/meta-data/iam/security-credentials/"
@@ -44,17 +47,29 @@ def document(key_id: str, secret: str, token: str) -> str:
     )
 
 
-def main() -> None:
+def converse(source: BufferedIOBase, target: BufferedIOBase, keys: Path) -> None:
     """Read one request and answer it."""
-    source, target = sys.stdin.buffer, sys.stdout.buffer
     method, path, _ = source.readline().decode("ascii").split(" ", 2)
     headers = {}
     while line := source.readline().decode("ascii").strip():
         name, _, value = line.partition(":")
         headers[name.lower()] = value.strip()
-    status, body = answer(method, path, headers, Path(sys.argv[1]))
+    status, body = answer(method, path, headers, keys)
     target.write(f"HTTP/1.1 {status} x\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n{body}".encode())
     target.flush()
+
+
+class _Connection(socketserver.StreamRequestHandler):
+    def handle(self) -> None:
+        converse(self.rfile, self.wfile, Path(sys.argv[1]))
+
+
+def main() -> None:
+    """Answer one request, or with `--listen` all that come to the address."""
+    if sys.argv[2:] == ["--listen"]:
+        with socketserver.ThreadingTCPServer(("169.254.169.254", 80), _Connection) as server:
+            server.serve_forever()
+    converse(cast(BufferedIOBase, sys.stdin.buffer), cast(BufferedIOBase, sys.stdout.buffer), Path(sys.argv[1]))
 
 
 if __name__ == "__main__":
