@@ -178,7 +178,6 @@ UNSEEN: dict[str, tuple[str, ...]] = {
     "Roles": (
         "iam:DeleteRolePermissionsBoundary",
         "iam:DetachRolePolicy",
-        "iam:RemoveRoleFromInstanceProfile",
         "iam:UntagRole",
         "iam:UpdateAssumeRolePolicy",
         "iam:UpdateRole",
@@ -228,10 +227,16 @@ EC2: list[dict[str, Any]] = [
     },
     {
         # A machine, a volume, an address and a group of rules have no name before they are made; what they are made
-        # with (image, network) is not ours.
+        # with (image, network) is not ours. The plan for snapshots knows no resource; what it may do is its role's.
         "Sid": "MachineMake",
         "Effect": "Allow",
-        "Action": ["ec2:AllocateAddress", "ec2:CreateSecurityGroup", "ec2:CreateVolume", "ec2:RunInstances"],
+        "Action": [
+            "dlm:CreateLifecyclePolicy",
+            "ec2:AllocateAddress",
+            "ec2:CreateSecurityGroup",
+            "ec2:CreateVolume",
+            "ec2:RunInstances",
+        ],
         "Resource": "*",
     },
     {
@@ -278,19 +283,20 @@ EC2: list[dict[str, Any]] = [
         # What the calls above also name and what carries no tag of ours: a rule before it is made, and the network card
         # that comes with a machine. Alone they allow nothing: the group and the machine are asked about, too.
         # https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ExamplePolicies_EC2.html
-        "Sid": "MachineParts",
+        "Sid": "MachineRules",
         "Effect": "Allow",
         "Action": [
-            "ec2:AssociateAddress",
             "ec2:AuthorizeSecurityGroupEgress",
             "ec2:AuthorizeSecurityGroupIngress",
-            "ec2:DisassociateAddress",
             "ec2:ModifySecurityGroupRules",
         ],
-        "Resource": [
-            f"{_ARN}:ec2:*:@@ACCOUNT@@:network-interface/*",
-            f"{_ARN}:ec2:*:@@ACCOUNT@@:security-group-rule/*",
-        ],
+        "Resource": f"{_ARN}:ec2:*:@@ACCOUNT@@:security-group-rule/*",
+    },
+    {
+        "Sid": "MachineCard",
+        "Effect": "Allow",
+        "Action": ["ec2:AssociateAddress", "ec2:DisassociateAddress"],
+        "Resource": f"{_ARN}:ec2:*:@@ACCOUNT@@:network-interface/*",
     },
     {
         "Sid": "MachineProfile",
@@ -327,7 +333,6 @@ EC2: list[dict[str, Any]] = [
         "Sid": "Snapshots",
         "Effect": "Allow",
         "Action": [
-            "dlm:CreateLifecyclePolicy",
             "dlm:DeleteLifecyclePolicy",
             "dlm:GetLifecyclePolicy",
             "dlm:ListTagsForResource",

@@ -79,9 +79,9 @@ def asks_of(policy: Mapping[str, Any], names: Names, region: str) -> Iterator[As
     """
     for statement in policy["Statement"]:
         context = tuple(_context(statement.get("Condition", {})))
-        resource = _listed(statement["Resource"])[0]
+        resource = _listed(statement["Resource"])[0].replace(":*:", f":{region}:")
         for action in statement["Action"]:
-            yield Ask(action, _example(resource, names).replace(":*:", f":{region}:"), context)
+            yield Ask(action, _example(resource, names), context)
 
 
 def _example(pattern: str, names: Names) -> str:

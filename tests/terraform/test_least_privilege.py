@@ -27,7 +27,10 @@ from moto.iam.access_control import IAMPolicy, PermissionResult
 from bootstrap.adapters.aws import buckets, people
 from bootstrap.adapters.aws.session import Aws, KeyPair
 from bootstrap.core.access import Ask, Cell, Ground, Person, Role, cells
+from bootstrap.core.names import Names
+from bootstrap.core.operator_policy import DOCUMENTS, Whose, asks_of, operator_policy
 from bootstrap.workflows.access import Subject, Tried, prove
+from bootstrap.workflows.operator import operator_template
 
 INFRA = Path(__file__).resolve().parents[2] / "infra"
 # As it was before the tests put a home of their own in its place: npm looks there for its registry.
@@ -293,6 +296,31 @@ def test_no_dangerous_action_is_allowed(case: Case, answers: Answers) -> None:
     dangerous = [ask for cell in judged(case) if cell.any_of for ask in cell.asks]
     assert len({ask.action for ask in dangerous}) >= 80
     assert [ask for ask in dangerous if answers[case.label, ask] not in _REFUSED] == []
+
+
+# AWS's own parameters have no account in their name, which the simulator does not know:
+# https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-store-public-parameters.html
+_OF_NOBODY = "::parameter/aws/service/"
+
+
+def test_the_operators_policy_allows_all_that_it_names(simulator: tuple[str, Path]) -> None:
+    """With its conditions, and only as far as there are such actions, resources and keys in AWS's own lists."""
+    node, folder = simulator
+    whose, names = Whose("course", ACCOUNT, archive="archives"), Names("course", "stag", ACCOUNT)
+    policies = {name: operator_policy(operator_template(), whose, parts) for name, parts in DOCUMENTS.items()}
+    plain = {"principal": f"arn:aws:iam::{ACCOUNT}:user/staff/teacher", "account": ACCOUNT}
+    wanted = [
+        plain | {"label": name, "action": ask.action, "arn": ask.arn, "context": dict(ask.context)}
+        for name, policy in policies.items()
+        for ask in asks_of(policy, names, "us-east-1")
+        if _OF_NOBODY not in ask.arn
+    ]
+    question = json.dumps({"policies": policies, "asks": wanted})
+    done = subprocess.run(
+        [node, "-e", _ASK_ALL], cwd=folder, env=ENVIRON, input=question, capture_output=True, text=True, check=True
+    )
+    answers = zip(wanted, json.loads(done.stdout), strict=True)
+    assert [(ask["action"], ask["arn"], answer) for ask, answer in answers if answer != "Allowed"] == []
 
 
 # --- without conditions, by moto ---

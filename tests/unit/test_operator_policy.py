@@ -65,7 +65,11 @@ def test_no_action_is_a_pattern_and_nothing_is_left_open() -> None:
 # Beside lists and looks, what changes something and cannot be held to the project by a name: new things of EC2's carry
 # its tag from the first moment, the others ask for the tag that the thing carries.
 MAY_CHANGE = {
-    *("ec2:AllocateAddress", "ec2:CreateSecurityGroup", "ec2:CreateVolume", "ec2:RunInstances"),
+    "dlm:CreateLifecyclePolicy",
+    "ec2:AllocateAddress",
+    "ec2:CreateSecurityGroup",
+    "ec2:CreateVolume",
+    "ec2:RunInstances",
 }
 ONLY_LOOKS = ("Describe", "Get", "List", "Simulate")
 
