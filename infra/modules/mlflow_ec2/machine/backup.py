@@ -49,9 +49,10 @@ def look(s3: Any, bucket: str, data: Path, now: float) -> bool:
 
 
 def _is_there(s3: Any, bucket: str) -> bool:
-    # A HEAD for what is not there is refused, not answered with 404: the role may list below mlflow/ alone.
+    # Not asked for by its key: to a role that may list below a prefix only, S3 may answer 403 for what is not there.
     # https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html
-    return bool(s3.list_objects_v2(Bucket=bucket, Prefix=WANTED, MaxKeys=1)["KeyCount"])
+    found = s3.list_objects_v2(Bucket=bucket, Prefix=WANTED, MaxKeys=1)
+    return any(one["Key"] == WANTED for one in found.get("Contents", []))
 
 
 if __name__ == "__main__":
