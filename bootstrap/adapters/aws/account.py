@@ -21,7 +21,7 @@ ALWAYS_ON = "us-east-1"
 _SWITCHED_OFF = {"UnrecognizedClientException", "InvalidClientTokenId", "AuthFailure", "OptInRequired"}
 # Quota codes are listed by `aws service-quotas list-service-quotas --service-code ec2` (and `s3`); what holds as long
 # as nobody raised it: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/elastic-ip-addresses-eip.html and
-# https://docs.aws.amazon.com/AmazonS3/latest/userguide/BucketRestrictions.html (both as of 2026-07).
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/BucketRestrictions.html.
 _QUOTAS = {"addresses": ("ec2", "L-0263D0A3", 5), "buckets": ("s3", "L-DC2B2D3D", 10_000)}
 _DEFAULT = "AWS's default"
 
