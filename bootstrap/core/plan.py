@@ -29,6 +29,7 @@ _IN_WORDS = {
     "aws_iam_role": "the role that the repository's workflows take on, without a stored key",
     "aws_iam_role_policy": "what the workflows may do: one policy, least privilege, the same as ci",
     "aws_instance": "the machine that MLflow runs on",
+    "aws_ec2_instance_state": "that it runs, also after somebody has stopped it",
     "aws_ebs_volume": "the volume with MLflow's runs and accounts, which outlives its machine",
     "aws_volume_attachment": "that volume, attached to the machine",
     "aws_eip": "MLflow's public address, which stays when the machine is replaced",

@@ -42,6 +42,7 @@ REPLACED = {
     f"{MODULE}.aws_instance.this": "replace",
     f"{MODULE}.aws_volume_attachment.data": "replace",
     f"{MODULE}.aws_eip_association.this": "replace",
+    f"{MODULE}.aws_ec2_instance_state.this": "replace",
 }
 
 
@@ -147,6 +148,9 @@ def test_from_nothing_to_a_machine_to_another_one_to_nothing(operator: Aws, root
     assert root.changes(inputs(instance_type="t4g.small")) == REPLACED | {
         f"{MODULE}.terraform_data.architecture": "update"
     }
+
+    ec2.stop_instances(InstanceIds=[first["InstanceId"]])
+    assert root.changes(inputs()) == {f"{MODULE}.aws_ec2_instance_state.this": "update"}
 
     first_boot_does_something_else(root)
     assert root.changes(inputs(image_parameter=NEWER_IMAGE)) == REPLACED

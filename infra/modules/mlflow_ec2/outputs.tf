@@ -2,7 +2,7 @@ output "url" {
   description = "Where MLflow answers, once its machine has booted."
   value       = "https://${local.hostname}"
 
-  depends_on = [aws_volume_attachment.data]
+  depends_on = [aws_ec2_instance_state.this]
 }
 
 output "ip" {

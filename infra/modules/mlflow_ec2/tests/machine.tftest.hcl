@@ -65,6 +65,11 @@ run "data_outlives_the_machine" {
     condition     = aws_ebs_volume.data.availability_zone == "eu-west-1b" && aws_instance.this.subnet_id == "subnet-b"
     error_message = "Both are in the first zone that has a default subnet and machines of this type."
   }
+
+  assert {
+    condition     = aws_ec2_instance_state.this.state == "running"
+    error_message = "What was stopped runs again."
+  }
 }
 
 run "zone_stays_whatever_becomes_of_the_others" {
