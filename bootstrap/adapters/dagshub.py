@@ -70,6 +70,18 @@ class Dagshub:
             ) from error
 
 
+@dataclass(frozen=True)
+class HubLogin:
+    """One person's login at the MLflow of a repository."""
+
+    hub: Dagshub
+    username: str
+
+    def login_works(self) -> bool:
+        """Tell whether the server accepts it. Raises BootstrapError if DagsHub cannot be reached."""
+        return self.hub.login_works(self.username)
+
+
 class _Stays(urllib.request.HTTPRedirectHandler):
     def redirect_request(self, *_: object) -> None:
         return None

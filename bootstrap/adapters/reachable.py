@@ -20,8 +20,8 @@ class Look:
     """What a look at a server saw. `obstacle` is None if it answers as it should; `said` is what stood in the way.
 
     name: nobody knows the server's name. silence: nothing answers, as behind a firewall that lets nobody in. refusal:
-    the machine is there and the server is not. certificate: it has none that is valid for its name. not ready: something
-    answers in its place, as a proxy does while what is behind it starts. network: all else.
+    the machine is there and the server is not. certificate: it has none that is valid for its name. not ready:
+    something answers in its place, as a proxy does while what is behind it starts. network: all else.
     """
 
     obstacle: Obstacle | None

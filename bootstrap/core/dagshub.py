@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 
 # The token's variable, as DagsHub's own client has it.
-TOKEN = "DAGSHUB_USER_TOKEN"
+TOKEN = "DAGSHUB_USER_TOKEN"  # noqa: S105 - the name, not the token
 # The DVC remote's name, and the bucket that DagsHub has in every repository for DVC.
 REMOTE, DVC_URL = "dagshub", "s3://dvc"
 

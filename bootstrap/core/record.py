@@ -41,7 +41,8 @@ class Record:
     section`, `no profile` or the line. `emulator_instance` names the start of the emulator that it was made on.
     `member`, `role`, `team` and `expires` (last day of access, ISO 8601) are those of who has joined, else None.
     `github` is the repository whose workflows were let in: name, id, owner_id, scope and auth. `dagshub_remote` is what
-    taking out the DVC remote on DagsHub needs to know: how `config`, `local` and `gitignore` were before it.
+    taking out the DVC remote on DagsHub needs to know: its MLflow's `uri`, and how `config`, `local` and `gitignore`
+    were before it.
     """
 
     project: str

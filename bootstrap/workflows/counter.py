@@ -11,10 +11,10 @@ from bootstrap.adapters.mlflow_api import MlflowApi
 from bootstrap.adapters.process import Jobs
 from bootstrap.core.record import Record
 from bootstrap.errors import BootstrapError
-from bootstrap.workflows import local, provision
+from bootstrap.workflows import provision
 from bootstrap.workflows.guard import Run, guarded
 from bootstrap.workflows.history import Chronicle, chronicled
-from bootstrap.workflows.mlflow_access import administrator
+from bootstrap.workflows.mlflow_kinds import server_up
 from bootstrap.workflows.parallel import Side
 from bootstrap.workflows.project import Project
 from bootstrap.workflows.provision import Provisioner
@@ -89,10 +89,5 @@ def reach_people(project: Project, record: Record, profile: str | None, story: S
 
 
 def mlflow_admin(project: Project, place: Place, record: Record) -> MlflowApi | None:
-    """Return the environment's MLflow as its administrator, started if need be; None without a server."""
-    if record.mlflow_tracking_uri is None or place.emulator is None:
-        return None
-    running = local.ensure_mlflow(project, record.env, record.bucket, place.emulator)
-    server = local.mlflow_server(project, record.env)
-    server.wait(running)
-    return administrator(server, running)
+    """Return the environment's MLflow as its administrator, started if need be; None without a server of ours."""
+    return server_up(project, place, record).administrator(record)

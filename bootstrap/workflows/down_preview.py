@@ -10,13 +10,14 @@ from functools import partial
 from bootstrap.adapters.aws import buckets, emptying, inventory
 from bootstrap.adapters.aws.emptying import Survey
 from bootstrap.core.counts import counted
+from bootstrap.core.dagshub import REMOTE
 from bootstrap.core.inventory import Scan
 from bootstrap.core.plan import Plan, Step, member_of, steps_from_terraform, without_crowds
 from bootstrap.core.prices import Estimate, monthly_storage, on_this_laptop
 from bootstrap.core.record import Record
 from bootstrap.core.stream import Change, Stream
 from bootstrap.errors import GitHubFailed
-from bootstrap.workflows import github, handover, local, provision
+from bootstrap.workflows import github, handover, local, mlflow_machine, provision
 from bootstrap.workflows.github_entry import spare_provider
 from bootstrap.workflows.parallel import Side
 from bootstrap.workflows.project import Project
@@ -129,7 +130,11 @@ def _unknown_to_terraform(scan: Scan, place: Place, streams: dict[str, Stream], 
     """Return what goes though no state has it: after a kill, or where the state was lost."""
     names = place.names
     known = {f":::{names.bucket}" for one in _changes(streams) if one.kind == "aws_s3_bucket"}
-    known |= {f"/{names.github_role}" for one in _changes(streams) if one.kind == "aws_iam_role"}
+    known |= {
+        f"/{names.github_role}" if one.address.startswith("module.github_oidc") else f"/{names.mlflow_server}"
+        for one in _changes(streams)
+        if one.kind == "aws_iam_role"
+    }
     known |= {f"/{names.iam_user(member_of(one))}" for one in _changes(streams) if one.kind == "aws_iam_user"}
     return [
         Step("delete", "aws", f"{thing.what}, which no state of Terraform's has")
@@ -196,9 +201,12 @@ def _local_steps(project: Project, record: Record, *, stops_emulator: bool) -> l
     steps: list[Step] = []
     if local.mlflow_server(project, record.env).has_data:
         steps.append(Step("delete", "mlflow", "the MLflow server with its runs and accounts"))
+    steps += mlflow_machine.leaving(record)
     steps.append(Step("delete", "laptop", f"the AWS profile {record.aws_profile}"))
     if record.dvc_repository:
         steps.append(Step("delete", "laptop", f"the DVC remote {record.env}"))
+    if record.dagshub_remote:
+        steps.append(Step("delete", "laptop", f"the DVC remote {REMOTE}, with the token in .dvc/config.local"))
     steps.append(Step("delete", "laptop", "the block of settings in .env"))
     if count := handover.count_invites(project, record.env):
         invites = counted(count, "invite")

@@ -14,7 +14,6 @@ from bootstrap.adapters import sealing, servers
 from bootstrap.adapters.aws import probes
 from bootstrap.adapters.aws.session import Aws, KeyPair, error_code
 from bootstrap.adapters.files import check_writable, locked
-from bootstrap.adapters.mlflow_api import MlflowApi
 from bootstrap.core.invite import ASK_FOR_A_NEW_ONE, Invite, InviteError, check_current, parse_invite
 from bootstrap.core.last_day import day_in_utc
 from bootstrap.core.names import Names
@@ -22,6 +21,7 @@ from bootstrap.core.record import Record
 from bootstrap.errors import AwsFailed, BootstrapError, UsageError, VerificationFailed
 from bootstrap.workflows import laptop as laptops
 from bootstrap.workflows.laptop import Laptop
+from bootstrap.workflows.mlflow_kinds import checks_of
 from bootstrap.workflows.project import Project, open_folder
 from bootstrap.workflows.story import Story
 from bootstrap.workflows.verify import Check, verified
@@ -304,16 +304,14 @@ def _try_out(laptop: Laptop, record: Record, aws: Aws) -> list[Check]:
         Check(f"list {own}", True, probes.may_list(aws, record.bucket, own)),
         Check(f"write below {own}", True, probes.may_begin_upload(aws, record.bucket, f"{own}{_PROBE}")),
     ]
-    password = laptops.read_password(laptop, record)
-    if record.mlflow_tracking_uri and record.mlflow_username and password:
-        api = MlflowApi(record.mlflow_tracking_uri, record.mlflow_username, password)
-        try:
-            checks.append(Check("log in to MLflow", True, api.login_works()))
-        except BootstrapError as error:
-            raise BootstrapError(
-                f"{error.message} Everything else is written, and works.",
-                hint="Ask the person who invited you whether that server runs; then run the same command again.",
-            ) from error
+    try:
+        checks += checks_of(record, laptops.read_password(laptop, record))
+    except BootstrapError as error:
+        raise BootstrapError(
+            f"{error.message} Everything else is written, and works.",
+            hint="Ask the person who invited you whether that server runs, and whether it lets your address in; then "
+            "run the same command again.",
+        ) from error
     return checks
 
 

@@ -160,8 +160,7 @@ def changed(aws: Aws, bucket: str, key: str) -> datetime | None:
 
 
 def fetch(aws: Aws, bucket: str, key: str, target: Path) -> None:
-    """Write an object's content to the file `target` (0600). Raises AwsFailed."""
-    target.touch(mode=0o600)
+    """Write an object's content to the file `target`. Raises AwsFailed."""
     with explained(f"download s3://{bucket}/{key} (s3:GetObject)"):
         aws.client("s3").download_file(bucket, key, str(target))
 
