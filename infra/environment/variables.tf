@@ -126,3 +126,18 @@ variable "github" {
     error_message = "github.role_name is missing."
   }
 }
+
+variable "mlflow" {
+  description = "Stand-in: the machine's settings; name = \"\" means none."
+  type = object({
+    name           = optional(string, "")
+    path           = optional(string, "")
+    parameter_path = optional(string, "")
+    instance_type  = optional(string, "t3.small")
+    domain         = optional(string, "")
+    allowed_cidrs  = optional(list(string), [])
+    volume_gb      = optional(number, 20)
+  })
+  default  = {}
+  nullable = false
+}
