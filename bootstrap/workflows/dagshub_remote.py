@@ -29,10 +29,12 @@ def hub_on_record(record: Record) -> Hub | None:
     return hub_of(record.mlflow_tracking_uri) if record.mlflow == "dagshub" else None
 
 
-def check(place: Path, hub: Hub, *, ours: bool) -> None:
-    """Raise ConfigError if the repository at `place` has another remote of that name, BootstrapError if it cannot be
-    written. `ours`: what is in the personal file was written by us.
+def check(project: Project, place: Path, hub: Hub) -> None:
+    """Raise ConfigError if the repository at `place` has another remote of that name.
+
+    Raises BootstrapError if it cannot be written.
     """
+    ours = any(one.dagshub_remote is not None for one in _all(project))
     shared = values(read_text(dvc.config_path(place)) or "", _SECTION)
     personal = values(read_text(dvc.local_path(place)) or "", _SECTION) or {}
     theirs = shared is not None and {**shared, **_shared(hub)} != shared
@@ -73,7 +75,7 @@ def write(
     if hub is None:
         return record
     config, personal = dvc.config_path(place), dvc.local_path(place)
-    before = {"uri": hub.tracking_uri, **(record.dagshub_remote or {})}
+    before = {"uri": hub.tracking_uri, **(record.dagshub_remote or _of_another(project, record, hub) or {})}
     text = read_text(config) or ""
     before.setdefault("config", _THEIRS if values(text, _SECTION) is not None else dotenv.state(config))
     before.setdefault("local", dotenv.state(personal))
@@ -96,10 +98,8 @@ def take_out(project: Project, place: Path, record: Record) -> bool:
     hub = hub_of(before["uri"]) if before is not None else None
     if hub is None or before is None:
         return False
-    for other in (*project.recorded(), *project.joined()):
-        if other.owner != record.owner and (other.dagshub_remote or {}).get("uri") == hub.tracking_uri:
-            project.save(replace(other, dagshub_remote=before))
-            return False
+    if _of_another(project, record, hub) is not None:
+        return False
     personal, config = dvc.local_path(place), dvc.config_path(place)
     text = read_text(personal) or ""
     found = values(text, _SECTION) or {}
@@ -112,6 +112,16 @@ def take_out(project: Project, place: Path, record: Record) -> bool:
     if "gitignore" in before and not personal.is_file():
         dotenv.no_longer_ignore(dvc.local_gitignore(place), dvc.LOCAL_IGNORED, before["gitignore"])
     return True
+
+
+def _all(project: Project) -> list[Record]:
+    return [*project.recorded(), *project.joined()]
+
+
+def _of_another(project: Project, record: Record, hub: Hub) -> dict[str, str] | None:
+    """Return what another environment that shares this remote remembers of how things were before it."""
+    found = (one.dagshub_remote for one in _all(project) if one.owner != record.owner and one.dagshub_remote)
+    return next((one for one in found if one["uri"] == hub.tracking_uri), None)
 
 
 def _put_back(path: Path, text: str, before: str) -> None:

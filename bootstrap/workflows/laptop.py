@@ -16,7 +16,7 @@ from bootstrap.adapters.aws.session import KeyPair
 from bootstrap.adapters.aws_profile import AwsFiles
 from bootstrap.adapters.files import check_writable, locked, read_text, remove, write_atomic
 from bootstrap.adapters.git import Git
-from bootstrap.core.dagshub import REMOTE
+from bootstrap.core.dagshub import REMOTE, Hub
 from bootstrap.core.mlflow_names import experiment_of
 from bootstrap.core.names import profile as profile_of
 from bootstrap.core.plan import Step
@@ -93,11 +93,21 @@ def check(
             _check_local(laptop, laptop.dvc_repository)
 
 
+def check_hub(project: Project, laptop: Laptop, hub: Hub | None) -> None:
+    """Find out whether the DVC remote of a repository on DagsHub can be written, if there is to be one.
+
+    Raises ConfigError, BootstrapError.
+    """
+    if hub is not None and laptop.dvc_repository is not None:
+        dagshub_remote.check(project, laptop.dvc_repository, hub)
+        _check_local(laptop, laptop.dvc_repository)
+
+
 def _check_local(laptop: Laptop, repository: Path) -> None:
     path = dvc.local_path(repository)
     if laptop.top is not None and laptop.git.tracks(path):
         raise ConfigError(
-            f"{path} is tracked by git; the name that your profile has here would go to everybody.",
+            f"{path} is tracked by git; what is yours alone there would go to everybody.",
             hint=f"Take it out of git, the file stays: git rm --cached {os.path.relpath(path, laptop.top)}",
         )
     if not _ignores_local(laptop, repository):

@@ -17,7 +17,7 @@ from bootstrap.adapters.files import read_text
 from bootstrap.adapters.process import Jobs
 from bootstrap.core.last_day import is_past
 from bootstrap.core.membership import Membership
-from bootstrap.core.mlflow_kind import kind_wanted, require_usable
+from bootstrap.core.mlflow_kind import hub_wanted, kind_wanted, require_usable
 from bootstrap.core.names import CI_MEMBER, profile
 from bootstrap.core.plan import Plan, in_words
 from bootstrap.core.record import Record, Target
@@ -272,6 +272,8 @@ def _before_anything(project: Project, request: Request, story: Story) -> Tools:
     laptop = laptops.look_around(project)
     owner = f"{project.spec.project}/{env.name}"
     laptops.check(laptop, profile(project.spec.project, env.name), owner, env.name)
+    if request.target == "aws":
+        laptops.check_hub(project, laptop, hub_wanted(project.spec, env.name))
     if shadowing := laptops.shadowing(project.environ):
         story.note(
             f"Your shell sets {', '.join(shadowing)}, and that wins over any AWS profile. `unset` before you use "
