@@ -75,14 +75,14 @@ class Record:
 
     @property
     def mlflow(self) -> MlflowKind:
-        """Where its MLflow is. Before there were several kinds, nobody wrote it down: it was the laptop's."""
+        """Where its MLflow is. For who has joined, and of what an earlier version brought up, the address tells."""
         if self.mlflow_kind is not None:
             return self.mlflow_kind
         if self.mlflow_tracking_uri is None:
             return "none"
-        if self.target == "local":
-            return "laptop"
-        return "dagshub" if hub_of(self.mlflow_tracking_uri) else "ec2"
+        if hub_of(self.mlflow_tracking_uri) is not None:
+            return "dagshub"
+        return "laptop" if self.target == "local" else "ec2"
 
     @property
     def owner(self) -> str:
