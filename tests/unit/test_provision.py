@@ -11,10 +11,11 @@ from bootstrap.adapters.process import Jobs
 from bootstrap.adapters.servers import Server
 from bootstrap.core.membership import Membership
 from bootstrap.core.names import Names
-from bootstrap.core.spec import Spec
+from bootstrap.core.record import Target
+from bootstrap.core.spec import Spec, parse_spec
 from bootstrap.workflows.local import LocalAws
 from bootstrap.workflows.project import Project
-from bootstrap.workflows.provision import Tools, prepare
+from bootstrap.workflows.provision import Tools, inputs, prepare
 from bootstrap.workflows.target import Place
 
 OPERATOR = KeyPair("AKIAIOSFODNN7EXAMPLE", "operators-secret")
@@ -47,3 +48,52 @@ def test_without_a_mirror_the_provider_goes_into_one_cache_for_all(tmp_path: Pat
     theirs = {"TF_PLUGIN_CACHE_DIR": "/home/ana/plugins"}
     assert "TF_PLUGIN_CACHE_DIR" not in terraform_environment(tmp_path, theirs, mirror=tmp_path)
     assert terraform_environment(tmp_path, {}, mirror=None)["TF_PLUGIN_CACHE_DIR"] == str(tmp_path / "cache")
+
+
+MACHINE = """\
+project = "demo"
+[environments.stag.mlflow]
+kind = "ec2"
+instance_type = "t4g.small"
+domain = "mlflow.example.org"
+allowed_cidrs = ["203.0.113.0/24", "2001:db8::/32"]
+volume_gb = 40
+[environments.bare.mlflow]
+kind = "ec2"
+allowed_cidrs = ["203.0.113.7/32"]
+[environments.closed]
+[environments.hub.mlflow]
+kind = "dagshub"
+repository = "ana/course"
+[environments.quiet]
+mlflow.kind = "none"
+"""
+
+
+def machine_of(env: str, target: Target = "aws") -> object:
+    place = Place(target, Names("demo", env, "123456789012"), Aws("us-east-1"), None, False, False)
+    return inputs(parse_spec(MACHINE, "bootstrap.toml"), place, Membership())["environment"]["mlflow"]
+
+
+def test_terraform_is_told_of_the_machine() -> None:
+    assert machine_of("stag") == {
+        "name": "demo.stag.mlflow",
+        "path": "/demo/stag/",
+        "parameter_path": "/demo/stag/",
+        "instance_type": "t4g.small",
+        "domain": "mlflow.example.org",
+        "allowed_cidrs": ["203.0.113.0/24", "2001:db8::/32"],
+        "volume_gb": 40,
+    }
+    bare = machine_of("bare")
+    assert isinstance(bare, dict)
+    assert (bare["domain"], bare["instance_type"], bare["volume_gb"]) == ("", "t3.small", 20)
+
+
+@pytest.mark.parametrize("env", ["closed", "hub", "quiet"])
+def test_no_machine_where_none_is_wanted_or_nobody_may_reach_it(env: str) -> None:
+    assert machine_of(env) is None
+
+
+def test_no_machine_on_a_laptop() -> None:
+    assert machine_of("stag", "local") is None
