@@ -1,6 +1,6 @@
 """The DVC remote on DagsHub: a second one beside ours, with the token in the file that git does not see.
 
-The default remote stays the environment's bucket (docs/decisions/0017-mlflow-elsewhere.md).
+The default remote stays the environment's bucket (docs/decisions/0020-mlflow-elsewhere.md).
 """
 
 from __future__ import annotations
@@ -50,6 +50,8 @@ def check(project: Project, place: Path, hub: Hub) -> None:
 def steps(place: Path | None, record: Record, token: str | None) -> list[Step]:
     """Say whether the remote is missing or would change. `place` is None where there is no DVC repository yet."""
     hub = hub_on_record(record)
+    if hub is None and record.dagshub_remote is not None:
+        return [Step("delete", "laptop", f"the DVC remote {REMOTE}, with the token in .dvc/config.local")]
     if hub is None or token is None:
         return []
     if place is not None and _is_written(place, hub, token):

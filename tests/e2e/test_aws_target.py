@@ -17,6 +17,7 @@ import pytest
 from bootstrap.adapters.aws import people
 from bootstrap.adapters.aws.session import Aws, KeyPair
 from bootstrap.adapters.emulator import Emulator
+from tests.dagshub_server import dagshub
 from tests.ports import some_port
 
 from .bystanders import Bystanders
@@ -53,6 +54,29 @@ def signed_in(course: Course, amazon: Aws) -> Course:
     return course
 
 
+def _come_up_with_dagshub(course: Course) -> None:
+    """Bring it up with MLflow and a second DVC remote on a stand-in for DagsHub."""
+    token = "a" * 40
+    with dagshub() as hub:
+        table = f'[environments.stag.mlflow]\nkind = "dagshub"\nrepository = "ana/course"\nurl = "{hub.url}"\n'
+        (course.folder / "bootstrap.toml").write_text(f'project = "course"\n{table}')
+        refused = course.bootstrap("up", "--env", "stag", "--yes", code=2)
+        assert "DAGSHUB_USER_TOKEN is not set" in refused.err
+        assert f"{hub.url}/user/settings/tokens" in refused.err
+        done = course.bootstrap("up", "--env", "stag", "--yes", DAGSHUB_USER_TOKEN=token)
+        assert f"MLflow       {hub.url}/ana/course.mlflow  (login ana-hub, password in .env)" in done.out
+        assert f"{hub.url}/ana/course.mlflow (healthy)" in course.bootstrap("status").out
+    assert course.dotenv()["MLFLOW_TRACKING_PASSWORD"] == token
+    personal = course.folder / ".dvc" / "config.local"
+    assert (personal.read_text().count(token), personal.stat().st_mode & 0o777) == (2, 0o600)
+    assert course.run("dvc", "remote", "default").out.strip() == "stag"
+    listed = course.run("dvc", "remote", "list").out
+    assert "s3://dvc" in listed
+    holding = [path for path in course.folder.rglob("*") if path.is_file() and token.encode() in path.read_bytes()]
+    assert sorted(holding) == sorted([personal, course.folder / ".env"]), "the token is nowhere else"
+    assert not [text for text in course.heard if token in text]
+
+
 def test_from_plan_to_down(signed_in: Course, amazon: Aws) -> None:
     course = signed_in
     (course.folder / "bootstrap.toml").write_text(CONFIG)
@@ -64,7 +88,12 @@ def test_from_plan_to_down(signed_in: Course, amazon: Aws) -> None:
     theirs.require_alone()
     assert not (course.home / ".aws").exists()
 
+    _come_up_with_dagshub(course)
+    (course.folder / "bootstrap.toml").write_text(CONFIG)
     done = course.bootstrap("up", "--env", "stag", "--yes")
+    assert "- the DVC remote dagshub" in done.err
+    assert "dagshub" not in "".join(path.read_text() for path in (course.folder / ".dvc").glob("config*"))
+    assert not [name for name in course.dotenv() if name.startswith("MLFLOW")]
     # The folder is in every bucket: whoever wants a server later finds its place.
     assert "mlflow" not in (done.out + done.err).replace("the folder mlflow/", "").lower(), "there is none"
     assert "'stag' is up in AWS account 123456789012, us-east-1" in done.out
