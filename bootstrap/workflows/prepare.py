@@ -18,6 +18,7 @@ from bootstrap.workflows import laptop as laptops
 from bootstrap.workflows.github import Site
 from bootstrap.workflows.laptop import Laptop
 from bootstrap.workflows.mlflow_kinds import login_of
+from bootstrap.workflows.mlflow_machine import leaving
 from bootstrap.workflows.mlflow_server import TO_COME, Server
 from bootstrap.workflows.parallel import Side
 from bootstrap.workflows.project import Project
@@ -32,7 +33,7 @@ class Found:
     """What was there before anything was started or made.
 
     `settled`: the last run ended well on this very AWS, so what it made need not be looked for one by one. `site` is
-    the environment's place on GitHub, None if nothing is written there.
+    the environment's place on GitHub, None if nothing is written there. `before` is the record of the last time.
     """
 
     project: Project
@@ -42,6 +43,7 @@ class Found:
     has_state: bool
     settled: bool
     site: Site | None = None
+    before: Record | None = None
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,8 @@ def prepare(found: Found, pending: dict[str, Pending], side: Side, story: Story)
         if not key_works:
             steps.append(Step("create", "aws", f"an access key for {CI_MEMBER}, straight into your AWS profile"))
         at_mlflow = side.result(mlflow)
+        if found.before is not None and record.mlflow != "ec2":
+            steps += leaving(found.before)
         # What is known once there is a machine is written here and on GitHub all the same.
         coming = found.mlflow.waits_for_terraform and record.mlflow_tracking_uri is None
         full = replace(record, mlflow_tracking_uri=TO_COME, mlflow_username=CI_MEMBER) if coming else record

@@ -102,7 +102,10 @@ def preview(project: Project, request: Request, story: Story) -> Plan:
                 provision.clear_stale_locks(place, run, story)
             provision.adopt_existing(provisioner, membership, entry.adopted)
             mlflow = server_wanted(project, place, laptop)
-            found = Found(project, place, laptop, mlflow, has_state=has_state, settled=False, site=entry.site)
+            before = project.record(request.env)
+            found = Found(
+                *(project, place, laptop, mlflow), has_state=has_state, settled=False, site=entry.site, before=before
+            )
             pending = provision.plan_all(provisioner, side, local_state=not has_state)
             return prepare(found, pending, side, story).plan
         finally:
@@ -142,7 +145,10 @@ def up(project: Project, request: Request, story: Story, confirm: Confirm, *, su
         _tell_of_roster(project, membership, request.env, story)
         entry = enter_github(project, place, side.result(looking) if looking else None, story)
         settled = settled and not entry.is_new
-        found = Found(project, place, laptop, mlflow, has_state=not made_state, settled=settled, site=entry.site)
+        before = project.record(request.env)
+        found = Found(
+            *(project, place, laptop, mlflow), has_state=not made_state, settled=settled, site=entry.site, before=before
+        )
         provisioner = provision.prepare(project, place, tools, jobs, run, membership=membership, trust=entry.trust)
         if not settled:
             provision.clear_stale_locks(place, run, story)

@@ -8,20 +8,25 @@ import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
+from bootstrap.adapters.aws.session import Aws
 from bootstrap.adapters.dagshub import Dagshub
 from bootstrap.core.dagshub import Hub, hub_of
+from bootstrap.core.names import Names
 from bootstrap.core.record import Record
-from bootstrap.core.spec import Spec
+from bootstrap.core.spec import Spec, parse_spec
 from bootstrap.errors import BootstrapError, ConfigError
 from bootstrap.workflows import laptop as laptops
+from bootstrap.workflows.github import Site, wanted
 from bootstrap.workflows.laptop import Laptop
 from bootstrap.workflows.mlflow_dagshub import AtDagshub, at_dagshub, require_login
 from bootstrap.workflows.mlflow_kinds import login_of
 from bootstrap.workflows.project import Project
+from bootstrap.workflows.target import Place
 from tests.adapters.doubles import Story
 from tests.dagshub_server import HubServer, dagshub
 
@@ -244,3 +249,15 @@ def test_two_environments_of_one_repository_share_it(project: Project, hub: Hub,
     assert ANA in (project.folder / ".dvc" / "config.local").read_text()
     assert "the DVC remote dagshub" in laptops.take_out(project, laptop, last)
     assert not (project.folder / ".dvc" / "config.local").exists()
+
+
+# --- workflows on GitHub ---
+
+
+def test_workflows_log_in_as_who_brought_the_token(project: Project, hub: Hub) -> None:
+    spec = parse_spec('project = "demo"\n[github]\nrepository = "ana/course"\n', "bootstrap.toml")
+    place = Place("aws", Names("demo", "stag", "123456789012"), Aws("us-east-1"), None, False, False)
+    site = SimpleNamespace(env="stag", branch="stag", scope="environment", reviewers={})
+    found = wanted(replace(project, spec=spec), place, record_of(hub), cast(Site, site), None, ANA)
+    assert found.secrets() == {"MLFLOW_TRACKING_USERNAME": "ana-hub", "MLFLOW_TRACKING_PASSWORD": ANA}
+    assert found.variables["MLFLOW_TRACKING_URI"] == hub.tracking_uri
