@@ -28,21 +28,6 @@ _IN_WORDS = {
     "aws_iam_role": "the role that the repository's workflows take on, without a stored key",
     "aws_iam_role_policy": "what the workflows may do: one policy, least privilege, the same as ci",
 }
-_MACHINE = "module.mlflow_ec2"
-# The same types mean something else where they belong to the machine that MLflow runs on.
-_OF_THE_MACHINE = {
-    "aws_ebs_volume": "a disk for MLflow's runs and accounts, encrypted; it outlives the machine",
-    "aws_security_group": "the machine's firewall: 443 and 80, for allowed_cidrs alone",
-    "aws_iam_role": "a role for what MLflow's machine needs ({address})",
-    "aws_iam_role_policy": "what that role may do: one policy, least privilege ({address})",
-    "aws_iam_role_policy_attachment": "what that role may do ({address})",
-    "aws_iam_instance_profile": "the profile by which the machine takes on its role",
-    "aws_eip": "an address for the machine that stays the same",
-    "aws_instance": "a machine that MLflow runs on",
-    "aws_volume_attachment": "the disk on the machine",
-    "aws_eip_association": "the address on the machine",
-    "aws_dlm_lifecycle_policy": "a snapshot of that disk every day, kept for a week",
-}
 
 
 @dataclass(frozen=True)
@@ -85,7 +70,7 @@ class Plan:
 
 def steps_from_terraform(changes: Iterable[Change], names: Mapping[str, str]) -> list[Step]:
     """Turn Terraform's changes into words, what others stand on first. `names` fills `{bucket}`."""
-    known = {kind: position for position, kind in enumerate([*_IN_WORDS, *_OF_THE_MACHINE])}
+    known = {kind: position for position, kind in enumerate(_IN_WORDS)}
     ordered = sorted(changes, key=lambda change: (known.get(change.kind, len(known)), change.address))
     return [Step(change.action, "aws", in_words(change, names), change.address) for change in ordered]
 
@@ -110,8 +95,7 @@ def without_crowds(steps: Iterable[Step]) -> list[Step]:
 
 def in_words(change: Change, names: Mapping[str, str]) -> str:
     """Say in a student's words what a resource is."""
-    known = _OF_THE_MACHINE if change.address.startswith(_MACHINE) else _IN_WORDS
-    phrase = known.get(change.kind, "{address}")
+    phrase = _IN_WORDS.get(change.kind, "{address}")
     bucket = names.get("bucket", "of this environment")
     what = phrase.format(bucket=bucket, key=_key(change.address), address=change.address)
     return f"{what} (is there already: taken over)" if change.action == "import" else what

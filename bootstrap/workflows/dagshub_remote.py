@@ -1,6 +1,6 @@
 """The DVC remote on DagsHub: a second one beside ours, with the token in the file that git does not see.
 
-The default remote stays the environment's bucket (docs/decisions/0020-mlflow-elsewhere.md).
+The default remote stays the environment's bucket (docs/decisions/0018-mlflow-elsewhere.md).
 """
 
 from __future__ import annotations

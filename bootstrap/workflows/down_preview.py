@@ -130,11 +130,7 @@ def _unknown_to_terraform(scan: Scan, place: Place, streams: dict[str, Stream], 
     """Return what goes though no state has it: after a kill, or where the state was lost."""
     names = place.names
     known = {f":::{names.bucket}" for one in _changes(streams) if one.kind == "aws_s3_bucket"}
-    known |= {
-        f"/{names.github_role}" if one.address.startswith("module.github_oidc") else f"/{names.mlflow_server}"
-        for one in _changes(streams)
-        if one.kind == "aws_iam_role"
-    }
+    known |= {f"/{names.github_role}" for one in _changes(streams) if one.kind == "aws_iam_role"}
     known |= {f"/{names.iam_user(member_of(one))}" for one in _changes(streams) if one.kind == "aws_iam_user"}
     return [
         Step("delete", "aws", f"{thing.what}, which no state of Terraform's has")

@@ -34,6 +34,7 @@ ROOTS = ("environment", "members")
 # On two processors, the root with less to do lets the longer one go first: both then end sooner.
 _PATIENT_ROOTS = frozenset({"members"})
 PROVIDER_VERSION = "5.100.0"
+_AMAZONS_IMAGE = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64"
 # What IAM answers to the second of two requests to make a user.
 # https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateUser.html
 _TAKEN = "EntityAlreadyExists"
@@ -233,7 +234,9 @@ def _machine(spec: Spec, place: Place) -> dict[str, object] | None:
     machine = machine_wanted(spec, names.env)
     if kind_wanted(spec, names.env, place.kind) != "ec2" or not machine.allowed_cidrs:
         return None
-    return {
+    # What an emulator lacks: AWS's list of Debian's images, and Data Lifecycle Manager.
+    lacking = {"image_parameter": _AMAZONS_IMAGE, "daily_snapshots": False} if place.emulated else {}
+    return lacking | {
         "name": names.mlflow_server,
         "path": names.iam_path,
         "parameter_path": names.parameter_path,

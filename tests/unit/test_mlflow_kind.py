@@ -7,10 +7,8 @@ import pytest
 from bootstrap.core.dagshub import Hub
 from bootstrap.core.mlflow_kind import hub_wanted, kind_wanted, require_usable, who_may_come_in
 from bootstrap.core.names import Names
-from bootstrap.core.plan import in_words
 from bootstrap.core.record import Record, Target
 from bootstrap.core.spec import Spec, parse_spec
-from bootstrap.core.stream import Change
 from bootstrap.errors import BootstrapError, ConfigError, NotSupportedYet
 
 NETWORKS = 'allowed_cidrs = ["203.0.113.7/32"]'
@@ -120,12 +118,3 @@ def test_a_record_tells_its_kind(values: dict[str, str], kind: str) -> None:
         "state_bucket": names.state_bucket,
     }
     assert Record(**{**known, **values}).mlflow == kind  # type: ignore[arg-type]
-
-
-def test_what_a_machine_needs_is_said_in_words() -> None:
-    role = Change("module.mlflow_ec2[0].aws_iam_role.machine", "aws_iam_role", "create")
-    assert "MLflow's machine" in in_words(role, {})
-    assert "workflows" in in_words(Change("module.github_oidc[0].aws_iam_role.this", "aws_iam_role", "create"), {})
-    assert in_words(Change("module.mlflow_ec2[0].aws_instance.this", "aws_instance", "create"), {}).startswith(
-        "a machine"
-    )

@@ -90,6 +90,14 @@ def test_terraform_is_told_of_the_machine() -> None:
     assert (bare["domain"], bare["instance_type"], bare["volume_gb"]) == ("", "t3.small", 20)
 
 
+def test_an_emulator_is_not_asked_for_what_it_lacks() -> None:
+    place = Place("aws", Names("demo", "bare", "123456789012"), Aws("us-east-1"), None, True, True)
+    machine = inputs(parse_spec(MACHINE, "bootstrap.toml"), place, Membership())["environment"]["mlflow"]
+    assert isinstance(machine, dict)
+    assert machine["daily_snapshots"] is False
+    assert machine["image_parameter"].startswith("/aws/service/ami-amazon-linux-latest/")
+
+
 @pytest.mark.parametrize("env", ["closed", "hub", "quiet"])
 def test_no_machine_where_none_is_wanted_or_nobody_may_reach_it(env: str) -> None:
     assert machine_of(env) is None
