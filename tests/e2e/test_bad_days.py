@@ -271,10 +271,15 @@ class TestUpBesideOthers:
         assert "PRE dvc/" in listed
 
     def test_a_members_profile_administers_nothing(self, course: Course) -> None:
-        for message in (
-            refused(course, "up", "--env", "prod", "--yes", AWS_PROFILE="course-stag"),
-            refused(course, "up", "--env", "prod", "--yes", "--profile", "course-stag"),
-        ):
+        config = write(course.folder / "bootstrap.toml", CONFIG + '[environments.prod]\nmlflow.kind = "none"\n')
+        try:
+            messages = (
+                refused(course, "up", "--env", "prod", "--yes", AWS_PROFILE="course-stag"),
+                refused(course, "up", "--env", "prod", "--yes", "--profile", "course-stag"),
+            )
+        finally:
+            config.unlink()
+        for message in messages:
             assert "'course-stag', the profile of a member of course/stag" in message
             assert "--profile" in message
 
