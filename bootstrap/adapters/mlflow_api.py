@@ -336,7 +336,8 @@ class MlflowApi:
         except (urllib.error.URLError, OSError) as error:
             raise BootstrapError(
                 f"MLflow at {self.url} cannot be reached: {error}.",
-                hint="`bootstrap status` shows what runs.",
+                hint="`bootstrap status` shows what runs."
+                + ("" if local else " A server in AWS answers nobody whose address is not in `allowed_cidrs`."),
             ) from error
 
 

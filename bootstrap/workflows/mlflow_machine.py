@@ -50,6 +50,7 @@ class OnMachine:
     project: Project
     place: Place
     sleep: Callable[[float], None] = time.sleep
+    clock: Callable[[], float] = time.monotonic
     kind: MlflowKind = "ec2"
     waits_for_terraform: bool = True
     given_password: str | None = None
@@ -105,16 +106,16 @@ class OnMachine:
         return MlflowApi(str(record.mlflow_tracking_uri), ADMIN, password)
 
     def _wait(self, url: str, story: Story, step: StoryStep) -> None:
-        waited, pause, told = 0.0, _FIRST_PAUSE, False
+        began, pause, told = self.clock(), _FIRST_PAUSE, False
         while (seen := look(f"{url}/health")).obstacle is not None:
             if not told:
                 self._tell(story)
                 told = True
+            waited = self.clock() - began
             if waited >= _READY_SECONDS:
                 raise self._lost(url, seen)
             step.detail(f"{_IN_WORDS[seen.obstacle]}; {waited / 60:.0f} of at most {_READY_SECONDS / 60:.0f} minutes")
             self.sleep(pause)
-            waited += pause
             pause = min(pause * 1.5, _LONGEST_PAUSE)
 
     def _tell(self, story: Story) -> None:

@@ -72,7 +72,7 @@ class School:
 
     @property
     def server(self) -> OnMachine:
-        return OnMachine(self.project, self.place, self.slept.append)
+        return OnMachine(self.project, self.place, self.slept.append, lambda: sum(self.slept))
 
     def configured(self, text: str) -> School:
         return replace(self, project=replace(self.project, spec=parse_spec(text, "bootstrap.toml")))
