@@ -341,6 +341,16 @@ class MlflowApi:
             ) from error
 
 
+@dataclass(frozen=True)
+class UnknownMlflow(MlflowApi):
+    """A server whose administrator's password could not be found out: whatever is asked of it raises the `problem`."""
+
+    problem: BootstrapError
+
+    def _request(self, *_: object, **__: object) -> tuple[int, dict[str, Any]]:
+        raise self.problem
+
+
 def new_password() -> str:
     """Make a random password of 192 bits, of characters that need no quoting anywhere."""
     return secrets.token_urlsafe(24)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from bootstrap.adapters.aws import buckets
-from bootstrap.adapters.mlflow_api import MlflowApi
+from bootstrap.adapters.mlflow_api import MlflowApi, UnknownMlflow
 from bootstrap.adapters.process import Jobs
 from bootstrap.core.record import Record
 from bootstrap.errors import BootstrapError
@@ -49,10 +49,13 @@ class Counter:
 
 
 @contextmanager
-def open_counter(project: Project, env: str, profile: str | None, command: str, story: Story) -> Iterator[Counter]:
+def open_counter(
+    project: Project, env: str, profile: str | None, command: str, story: Story, *, keys_first: bool = False
+) -> Iterator[Counter]:
     """Hold an environment for work on its people.
 
-    Raises BootstrapError if it is not up, not whole, or was lost with its emulator.
+    With `keys_first`, an MLflow that nobody can administer now is told of when it is asked for something, and holds up
+    nothing that comes before. Raises BootstrapError if it is not up, not whole, or was lost with its emulator.
     """
     record = project.require_record(env)
     project = project.as_recorded(record)
@@ -67,7 +70,12 @@ def open_counter(project: Project, env: str, profile: str | None, command: str, 
         chronicle.reached(place)
         provision.clear_stale_locks(place, run, story)
         registry = open_registry(project, place, story)
-        api = mlflow_admin(project, place, record)
+        try:
+            api = mlflow_admin(project, place, record)
+        except BootstrapError as error:
+            if not keys_first:
+                raise
+            api = UnknownMlflow(record.mlflow_tracking_uri or "", "", "", error)
         yield Counter(project, record, place, registry, api, run, jobs, side, story, chronicle)
 
 

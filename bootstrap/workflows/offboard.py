@@ -65,7 +65,7 @@ def offboard(project: Project, request: Request, story: Story, confirm: Confirm)
         raise BootstrapError("`ci` belongs to the environment itself.", hint="It goes with `bootstrap down`.")
     # A roster that cannot be edited is found out now, and not when everything else is done.
     rows_of(project, request.names)
-    with open_counter(project, request.env, request.profile, "offboard", story) as counter:
+    with open_counter(project, request.env, request.profile, "offboard", story, keys_first=True) as counter:
         names = counter.place.names
         there = set(people.users_on_path(counter.place.aws, names.iam_path))
         known = dict(counter.registry.membership.members)

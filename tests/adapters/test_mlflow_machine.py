@@ -22,7 +22,7 @@ from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from bootstrap.adapters import reachable
-from bootstrap.adapters.aws import addresses, parameters
+from bootstrap.adapters.aws import addresses, parameters, people
 from bootstrap.adapters.aws.session import Aws
 from bootstrap.adapters.mlflow_api import MlflowApi, User
 from bootstrap.adapters.reachable import Look, Obstacle
@@ -32,9 +32,11 @@ from bootstrap.core.spec import parse_spec
 from bootstrap.errors import AwsFailed, BootstrapError
 from bootstrap.workflows import archive, mlflow_database, mlflow_machine
 from bootstrap.workflows.archive import make_archive, open_archive
+from bootstrap.workflows.counter import open_counter
 from bootstrap.workflows.mlflow_database import MachineDatabase
 from bootstrap.workflows.mlflow_kinds import server_up
 from bootstrap.workflows.mlflow_machine import OnMachine, end_accounts, leaving
+from bootstrap.workflows.offboard import close_access
 from bootstrap.workflows.project import Project
 from bootstrap.workflows.target import Place
 from tests.adapters.doubles import Step, Story
@@ -89,6 +91,8 @@ class School:
 def school(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[School]:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    # moto, in this process, breaks off at the one listing that it does not know.
+    monkeypatch.setattr(people, "_BELONGINGS", [one for one in people._BELONGINGS if "service" not in one.lister])
     with mock_aws():
         aws = Aws("us-east-1")
         for bucket in (NAMES.bucket, NAMES.state_bucket):
@@ -293,6 +297,19 @@ def test_a_machine_that_is_gone_holds_nobody_up(school: School) -> None:
     end_accounts(school.server, school.record, school.story)
     assert len(school.story.notes) == 1
     assert "The accounts at MLflow end with its machine" in school.story.notes[0]
+
+
+def test_a_key_ends_even_if_mlflow_cannot_be_asked(school: School) -> None:
+    aws, user = school.place.aws, NAMES.iam_user("ana")
+    aws.client("iam").create_user(UserName=user, Path=NAMES.iam_path)
+    people.mint_key(aws, user)
+    school.project.save(school.record.completed())
+    with (
+        open_counter(school.project, "stag", None, "offboard", school.story, keys_first=True) as counter,
+        pytest.raises(BootstrapError, match="is not in SSM's store"),
+    ):
+        close_access(counter, ["ana"])
+    assert people.key_ids(aws, user) == []
 
 
 def test_what_down_says_of_it(school: School) -> None:
