@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bootstrap.adapters.dagshub import Dagshub
 from bootstrap.adapters.mlflow_api import MlflowApi
-from bootstrap.core.dagshub import TOKEN, Hub
+from bootstrap.core.dagshub import TOKEN, Hub, hub_of
 from bootstrap.core.plan import Step
 from bootstrap.core.record import MlflowKind, Record
 from bootstrap.errors import BootstrapError, UsageError
 from bootstrap.workflows.story import Step as StoryStep
 from bootstrap.workflows.story import Story
+
+_FEW = 10
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,16 @@ def given_token(environ: Mapping[str, str]) -> str | None:
             f"What is in {TOKEN} is no token: there are signs in it that none has.", hint="Copy it once more."
         )
     return token
+
+
+def by_hand(record: Record, names: Sequence[str], *, comes: bool) -> str | None:
+    """Return what nobody but the repository's owner can do for these people on DagsHub; None if MLflow is elsewhere."""
+    hub = hub_of(record.mlflow_tracking_uri)
+    if hub is None or not names:
+        return None
+    what = "let them into" if comes else "take them out of"
+    people = ", ".join(names) if len(names) <= _FEW else f"these {len(names)} people"
+    return f"MLflow is on DagsHub, and only you can {what} {hub.repository} there (Settings, Collaboration): {people}."
 
 
 def require_login(hub: Hub, token: str, user: str) -> None:

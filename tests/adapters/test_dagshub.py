@@ -23,7 +23,7 @@ from bootstrap.errors import BootstrapError, ConfigError
 from bootstrap.workflows import laptop as laptops
 from bootstrap.workflows.github import Site, wanted
 from bootstrap.workflows.laptop import Laptop
-from bootstrap.workflows.mlflow_dagshub import AtDagshub, at_dagshub, require_login
+from bootstrap.workflows.mlflow_dagshub import AtDagshub, at_dagshub, by_hand, require_login
 from bootstrap.workflows.mlflow_kinds import login_of
 from bootstrap.workflows.project import Project
 from bootstrap.workflows.target import Place
@@ -261,3 +261,18 @@ def test_workflows_log_in_as_who_brought_the_token(project: Project, hub: Hub) -
     found = wanted(replace(project, spec=spec), place, record_of(hub), cast(Site, site), None, ANA)
     assert found.secrets() == {"MLFLOW_TRACKING_USERNAME": "ana-hub", "MLFLOW_TRACKING_PASSWORD": ANA}
     assert found.variables["MLFLOW_TRACKING_URI"] == hub.tracking_uri
+
+
+# --- people, who come in and go on DagsHub itself ---
+
+
+def test_what_only_the_repositorys_owner_can_do(hub: Hub) -> None:
+    record = record_of(hub)
+    told = by_hand(record, ["ana", "bia"], comes=True)
+    assert told is not None
+    assert told.endswith("let them into ana/course there (Settings, Collaboration): ana, bia.")
+    many = by_hand(record, [f"s{number}" for number in range(40)], comes=False)
+    assert many is not None
+    assert many.endswith("take them out of ana/course there (Settings, Collaboration): these 40 people.")
+    assert by_hand(record, [], comes=True) is None
+    assert by_hand(replace(record, mlflow_kind="ec2", mlflow_tracking_uri="https://x.org"), ["ana"], comes=True) is None
