@@ -153,8 +153,9 @@ def make_archive(
     it, BootstrapError if anything cannot be copied or does not verify.
     """
     names, aws, bucket = place.names, place.aws, record.bucket
-    database = database_of(project, record, place, story) if runs else None
     there = buckets.exists(aws, bucket, names.account)
+    # A machine is asked by way of the bucket; a `down` before this one may have come further than that.
+    database = database_of(project, record, place, story) if runs and (there or record.mlflow != "ec2") else None
 
     # At the beginning: should the list of members be damaged, nobody waits for the files first.
     people = _people(open_registry(project, place, story).membership)

@@ -387,3 +387,11 @@ def test_a_machine_that_leaves_no_copy(school: School, tmp_path: Path, monkeypat
     assert ended == [True]
     assert not (place / "mlflow" / "mlflow.db").exists()
     assert "left no copy of its database" in (place / "README.txt").read_text()
+
+
+def test_a_bucket_that_is_gone_already_is_not_asked(school: School, tmp_path: Path) -> None:
+    """As after a `down` that was killed when it had come that far."""
+    school.place.aws.client("s3").delete_bucket(Bucket=NAMES.bucket)
+    place = archived(school, tmp_path / "archive")
+    assert school.slept == []
+    assert "mlflow.db" not in [path.name for path in place.rglob("*")]
