@@ -336,8 +336,19 @@ class MlflowApi:
         except (urllib.error.URLError, OSError) as error:
             raise BootstrapError(
                 f"MLflow at {self.url} cannot be reached: {error}.",
-                hint="`bootstrap status` shows what runs.",
+                hint="`bootstrap status` shows what runs."
+                + ("" if local else " A server in AWS answers nobody whose address is not in `allowed_cidrs`."),
             ) from error
+
+
+@dataclass(frozen=True)
+class UnknownMlflow(MlflowApi):
+    """A server whose administrator's password could not be found out: whatever is asked of it raises the `problem`."""
+
+    problem: BootstrapError
+
+    def _request(self, *_: object, **__: object) -> tuple[int, dict[str, Any]]:
+        raise self.problem
 
 
 def new_password() -> str:

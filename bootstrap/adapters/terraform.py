@@ -13,9 +13,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from bootstrap.adapters.files import locked
-from bootstrap.adapters.process import Call, Job, Jobs, ProcessId
+from bootstrap.adapters.process import Call, Job, Jobs, ProcessId, run
 from bootstrap.core.refused import missing_permissions
 from bootstrap.core.stream import Stream
 from bootstrap.errors import StateLocked, TerraformFailed, ToolMissing
@@ -163,6 +164,22 @@ class Terraform:
         stream, code = self._follow(root, "state rm", {"lock_timeout": "5s"}, (address,))
         if code != 0:
             raise self._failure("state rm", stream, root)
+
+    def outputs(self, root: Path) -> dict[str, Any]:
+        """Return the outputs that the state has, by name; those that are null are not among them.
+
+        Nothing secret may be an output: this prints them in clear. Raises TerraformFailed.
+        """
+        done = run(Call(self._words("output", {"json": _flag()}, ()), root, self.environ))
+        try:
+            found = json.loads(done.stdout) if done.returncode == 0 else None
+        except ValueError:
+            found = None
+        if not isinstance(found, dict):
+            stream = Stream()
+            stream.feed(json.dumps({"type": "diagnostic", "diagnostic": {"summary": done.stderr.strip()[-2000:]}}))
+            raise self._failure("output", stream, root)
+        return {name: one["value"] for name, one in found.items()}
 
     def _follow(
         self,

@@ -14,6 +14,7 @@ from bootstrap.core.s3_address import S3Address
 from bootstrap.errors import BootstrapError, LeftBehind, Unfinished, UsageError
 from bootstrap.workflows.down import Gone, Request, down, require_unprotected
 from bootstrap.workflows.down_preview import Preview
+from bootstrap.workflows.mlflow_database import WITHOUT
 from bootstrap.workflows.project import Project
 from bootstrap.workflows.sweep import find
 
@@ -39,6 +40,12 @@ Examples:
     help="First copy everything to a folder or to s3://BUCKET/PREFIX, verified: files, MLflow's runs, the roster.",
 )
 @click.option("--versions", is_flag=True, help="With --archive: older versions of files too.")
+@click.option(
+    WITHOUT,
+    "without_runs",
+    is_flag=True,
+    help="With --archive: without MLflow's runs, where its machine cannot be asked for them.",
+)
 @click.option("--keep-data", is_flag=True, help="Leave the bucket and every file in it; all else goes.")
 @click.option("--unprotect", is_flag=True, help="Even if bootstrap.toml says protected = true.")
 @click.option(
@@ -53,6 +60,7 @@ def command(
     every: bool,
     archive: Path | S3Address | None,
     versions: bool,
+    without_runs: bool,
     keep_data: bool,
     unprotect: bool,
     confirmed: str | None,
@@ -70,10 +78,11 @@ def command(
     """
     if (env is None) == (not every):
         raise UsageError("Name one environment, or all.", hint="Add --env stag, or --all.")
-    if versions and archive is None:
-        raise UsageError(
-            "--versions says what an archive holds.", hint="Add --archive with a folder or s3://BUCKET/PREFIX."
-        )
+    for said, option in ((versions, "--versions"), (without_runs, WITHOUT)):
+        if said and archive is None:
+            raise UsageError(
+                f"{option} says what an archive holds.", hint="Add --archive with a folder or s3://BUCKET/PREFIX."
+            )
     project = options.project(config, verbose=verbose)
     envs = [env] if env is not None else [record.env for record in project.recorded()]
     name = env or project.spec.project
@@ -97,6 +106,7 @@ def command(
             keep_data=keep_data,
             archive=archive / one if archive is not None and every else archive,
             versions=versions,
+            without_runs=without_runs,
             elsewhere=not yes or confirmed is not None,
         )
         for one in envs

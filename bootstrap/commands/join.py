@@ -13,6 +13,7 @@ import click
 from bootstrap import ui
 from bootstrap.adapters import sealing
 from bootstrap.commands import options
+from bootstrap.core.dagshub import Hub
 from bootstrap.errors import UsageError
 from bootstrap.workflows.join import Joined, join, open_invite
 from bootstrap.workflows.next_steps import missing_programs, next_steps, remote_lines
@@ -66,7 +67,8 @@ def command(
     opener = _Opener(code, stdin_is_the_invite=invite == _STDIN)
     sealed = _read_stdin() if invite == _STDIN else sealing.read_sealed(Path(invite))
     opened = open_invite(sealed, opener, identities, home)
-    done = join(here, os.environ, home, opened, profile, ui.TerminalStory(), datetime.now(timezone.utc))
+    now = datetime.now(timezone.utc)
+    done = join(here, os.environ, home, opened, profile, ui.TerminalStory(), now, ask_token=_ask_token)
     if as_json:
         options.print_json(_as_dict(done))
     else:
@@ -107,6 +109,14 @@ class _Opener:
         return sys.stdin.readline().rstrip("\r\n")
 
 
+def _ask_token(hub: Hub) -> str | None:
+    """Ask for a token on DagsHub, with nothing shown; nobody is asked where standard input is no terminal."""
+    if not sys.stdin.isatty():
+        return None
+    question = f"MLflow is on DagsHub. Your token ({hub.token_page}; Enter: later)"
+    return str(click.prompt(question, hide_input=True, default="", show_default=False, err=True)).strip() or None
+
+
 def _read_stdin() -> str:
     if sys.stdin.isatty():
         raise UsageError("There is no invite on standard input.", hint="Name the .age file that you were sent.")
@@ -142,7 +152,7 @@ def _summary(done: Joined) -> None:
     ]
     if record.dvc_repository is not None:
         rows.append(("DVC remote", f"{record.env}: {record.dvc_remote_url}"))
-    if record.mlflow_tracking_uri:
+    if record.mlflow_tracking_uri and record.mlflow_username:
         rows.append(("MLflow", f"{record.mlflow_tracking_uri}  (login {record.mlflow_username}, password in .env)"))
     if expires:
         rows.append(("last day", f"{expires.isoformat()} (UTC)"))

@@ -53,7 +53,8 @@ def command(env: str | None, drift: bool, config: Path | None, as_json: bool, ve
 
 
 def _row(one: EnvironmentStatus) -> tuple[str, ...]:
-    health = {None: "-", True: f"{one.mlflow_url} (healthy)", False: f"{one.mlflow_url} (not answering)"}
+    url = one.mlflow_url
+    health = {None: url or "-", True: f"{url} (healthy)", False: f"{url} (not answering)"}
     expires = one.expires or "-"
     return (
         one.env,

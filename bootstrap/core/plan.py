@@ -15,7 +15,7 @@ Place = Literal["aws", "mlflow", "github", "laptop"]
 
 # Terraform's resource types in a student's words; `{name}` is the resource's own name where it helps.
 _IN_WORDS = {
-    "aws_s3_bucket": "the S3 bucket {bucket}: data lake, DVC remote, MLflow artifacts",
+    "aws_s3_bucket": "the S3 bucket {bucket}: data lake, DVC remote, artifacts",
     "aws_s3_bucket_versioning": "versioning of the bucket: older versions of every file are kept",
     "aws_s3_bucket_server_side_encryption_configuration": "encryption of everything in the bucket",
     "aws_s3_bucket_public_access_block": "a lock against making the bucket public",

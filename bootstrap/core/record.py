@@ -6,7 +6,11 @@ import json
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
+from bootstrap.core.dagshub import hub_of
+
 Target = Literal["aws", "local"]
+# Where an environment's MLflow is: a process on the laptop, a machine of its own, a repository on DagsHub, nowhere.
+MlflowKind = Literal["laptop", "ec2", "dagshub", "none"]
 
 # What `bootstrap output` prints: the contract with scripts.
 OUTPUT_KEYS = (
@@ -29,14 +33,16 @@ OUTPUT_KEYS = (
 class Record:
     """One environment as `up` left it, or as `join` did for one member of it.
 
-    `endpoint_url` is None on AWS, the `mlflow_*` are None without a server.
+    `endpoint_url` is None on AWS, the other `mlflow_*` are None without a server, or until its address is known.
 
     `complete` is False from the first change until everything was verified. `dvc_*` say which repository got the
     remote (seen from the project's folder) and what its `core` section said before. `dvc_local_profile` is the name
     that `.dvc/config.local` got where the profile has not everybody's, `dvc_local_before` what stood in its place: `no
     section`, `no profile` or the line. `emulator_instance` names the start of the emulator that it was made on.
     `member`, `role`, `team` and `expires` (last day of access, ISO 8601) are those of who has joined, else None.
-    `github` is the repository whose workflows were let in: name, id, owner_id, scope and auth.
+    `github` is the repository whose workflows were let in: name, id, owner_id, scope and auth. `dagshub_remote` is what
+    taking out the DVC remote on DagsHub needs to know: its MLflow's `uri`, and how `config`, `local` and `gitignore`
+    were before it.
     """
 
     project: str
@@ -64,6 +70,19 @@ class Record:
     team: str | None = None
     expires: str | None = None
     github: dict[str, str | int] | None = None
+    mlflow_kind: MlflowKind | None = None
+    dagshub_remote: dict[str, str] | None = None
+
+    @property
+    def mlflow(self) -> MlflowKind:
+        """Where its MLflow is. For who has joined, and of what an earlier version brought up, the address tells."""
+        if self.mlflow_kind is not None:
+            return self.mlflow_kind
+        if self.mlflow_tracking_uri is None:
+            return "none"
+        if hub_of(self.mlflow_tracking_uri) is not None:
+            return "dagshub"
+        return "laptop" if self.target == "local" else "ec2"
 
     @property
     def owner(self) -> str:

@@ -38,6 +38,7 @@ FILE_NAME = "bootstrap.toml"
 DEFAULT_REGION = "us-east-1"
 DEFAULT_ROSTER = "members.csv"
 GITHUB_API = "https://api.github.com"
+DAGSHUB = "https://dagshub.com"
 WELL_KNOWN_ENVIRONMENTS = ("devl", "stag", "prod")
 
 _REGION = re.compile(
@@ -267,6 +268,7 @@ class DagshubMlflow(_Table):
 
     kind: Literal["dagshub"]
     repository: Annotated[_Repository, _about("user/name of the repository on DagsHub", "ana/my-course")]
+    url: Annotated[str, AfterValidator(_api_url), _about("DagsHub, or a server of your own", DAGSHUB)] = DAGSHUB
 
 
 class NoMlflow(_Table):

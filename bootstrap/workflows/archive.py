@@ -18,9 +18,9 @@ from bootstrap.core.names import Names
 from bootstrap.core.record import Record
 from bootstrap.core.s3_address import S3Address
 from bootstrap.errors import UsageError
-from bootstrap.workflows import local
 from bootstrap.workflows.archive_store import ArchiveStore
 from bootstrap.workflows.copy_out import Archived, Cargo, fill, require_elsewhere
+from bootstrap.workflows.mlflow_database import BACKUP, database_of
 from bootstrap.workflows.project import Project
 from bootstrap.workflows.registry import open_registry
 from bootstrap.workflows.story import Story
@@ -69,6 +69,13 @@ The accounts of the old server are not here: whoever reaches that address sees e
 """
 _NO_MLFLOW = """\
 There is no mlflow.db: no MLflow server of this environment was on the machine that made this folder.
+"""
+_AT_DAGSHUB = """\
+There is no mlflow.db: the runs are where they were logged, at {url}
+"""
+_RUNS_MISSING = """\
+There is no mlflow.db: the machine that MLflow ran on left no copy of its database, and this was made without it. What
+is in mlflow/artifacts can be read; which run it is of, its parameters and metrics are lost unless they are elsewhere.
 """
 
 
@@ -134,18 +141,21 @@ def make_archive(
     versions: bool,
     story: Story,
     settle: Callable[[], None] = lambda: None,
+    *,
+    runs: bool = True,
 ) -> Archived:
     """Copy all that an environment holds into `store` and verify it; nothing is deleted.
 
-    `settle` is called when everything is there but the end: it ends all that may still be written.
+    Without `runs`, MLflow's database is left out, and the archive says so. `settle` is called when everything is there
+    but the end: it ends all that may still be written.
     Goes on where an interrupted one stopped. A finished archive that has everything that is there now is read again,
     and taken for this one; so a `down` can be run again. Raises UsageError for a destination with something else in
     it, BootstrapError if anything cannot be copied or does not verify.
     """
     names, aws, bucket = place.names, place.aws, record.bucket
-    database = local.mlflow_server(project, record.env).folder / "mlflow.db"
-    has_database = database.is_file()
     there = buckets.exists(aws, bucket, names.account)
+    # A machine is asked by way of the bucket; a `down` before this one may have come further than that.
+    database = database_of(project, record, place, story) if runs and (there or record.mlflow != "ec2") else None
 
     # At the beginning: should the list of members be damaged, nobody waits for the files first.
     people = _people(open_registry(project, place, story).membership)
@@ -153,7 +163,8 @@ def make_archive(
     def listing() -> list[Source]:
         if not there:
             return []
-        return copying.listed_versions(aws, bucket) if versions else copying.listed(aws, bucket, [""])
+        found = copying.listed_versions(aws, bucket) if versions else copying.listed(aws, bucket, [""])
+        return [one for one in found if not one.key.startswith(BACKUP)]
 
     def fetch(source: Source, target: Path, moved: Callable[[int], None]) -> copying.Fetched | None:
         return copying.fetch(aws, bucket, source, target, moved)
@@ -162,15 +173,27 @@ def make_archive(
         found = {"members.json": people}
         if (roster := read_text(project.folder / project.spec.roster)) is not None:
             found["roster.csv"] = roster
-        more, mlflow = _VERSIONS if versions else "", _MLFLOW if has_database else _NO_MLFLOW
+        more, mlflow = _VERSIONS if versions else "", _about_runs(record, has=database is not None)
         fetched = _FROM_S3.format(address=shlex.quote(store.where)) if store.folder is None else ""
         words = {"origin": origin, "bucket": bucket, "made": made, "more": more, "fetched": fetched, "mlflow": mlflow}
         found["README.txt"] = _ABOUT.format(**words)
         return found
 
     origin = Origin("archive", record.project, record.env, names.account, bucket, versions=versions)
-    cargo = Cargo(origin, listing, fetch, texts, database if has_database else None)
-    return fill(project, store, cargo, story, settle)
+    cargo = Cargo(origin, listing, fetch, texts, database)
+    try:
+        return fill(project, store, cargo, story, settle)
+    finally:
+        if database is not None:
+            database.discard()
+
+
+def _about_runs(record: Record, *, has: bool) -> str:
+    if has:
+        return _MLFLOW
+    if record.mlflow == "dagshub":
+        return _AT_DAGSHUB.format(url=record.mlflow_tracking_uri)
+    return _RUNS_MISSING if record.mlflow == "ec2" and record.mlflow_tracking_uri else _NO_MLFLOW
 
 
 def _people(membership: Membership) -> str:

@@ -20,11 +20,11 @@ from typing import TypeVar
 from bootstrap.adapters.archive_folder import ArchiveFolder
 from bootstrap.adapters.aws.copying import Fetched
 from bootstrap.adapters.git import Git
-from bootstrap.adapters.mlflow_archive import copy_database
 from bootstrap.core.counts import counted
 from bootstrap.core.manifest import Entry, Manifest, Origin, Source, place, size_text
 from bootstrap.errors import BootstrapError, UsageError
 from bootstrap.workflows.archive_store import ArchiveStore, Moved, Readable
+from bootstrap.workflows.mlflow_database import Database
 from bootstrap.workflows.project import Project
 from bootstrap.workflows.story import Step, Story
 
@@ -56,14 +56,14 @@ class Archived:
 class Cargo:
     """What goes into an archive: objects, texts of ours, and the database of MLflow if there is one.
 
-    `texts` gets the moment it is made (ISO 8601, UTC) and returns path → text.
+    `texts` gets the moment it is made (ISO 8601, UTC) and returns path → text. `database` says where the runs are.
     """
 
     origin: Origin
     listing: Callable[[], list[Source]]
     fetch: Fetch
     texts: Callable[[str], dict[str, str]]
-    database: Path | None = None
+    database: Database | None = None
 
 
 def require_elsewhere(project: Project, destination: Path) -> None:
@@ -90,7 +90,7 @@ def fill(
     with store.at_work():
         if (finished := store.manifest()) is not None:
             again = _read_again(store, *finished, cargo, story)
-            settle()
+            _settle(cargo, settle)
             _require_no_news(store, finished[0], cargo)
             return again
         store.begin(cargo.origin)
@@ -106,14 +106,14 @@ def fill(
             # Before the list, so that whatever these runs have put into the bucket is in the list.
             if cargo.database is not None:
                 with story.step("Copying the runs of MLflow"):
-                    copy_database(cargo.database, store.part(_DATABASE))
+                    cargo.database.copy(store.part(_DATABASE))
                     runs[:] = [store.put_part(_DATABASE)]
             return cargo.listing()
 
         so_far = SoFar(store.arrived())
         # People may write all the time, until `settle` ends that.
         copy_out(store, listing, cargo.fetch, story, so_far, to_rest=False)
-        settle()
+        _settle(cargo, settle)
         copied = copy_out(store, listing, cargo.fetch, story, so_far)
         made = datetime.now(timezone.utc).isoformat(timespec="seconds")
         beside += [store.put(path, text) for path, text in sorted(cargo.texts(made).items())]
@@ -122,6 +122,13 @@ def fill(
             raise store.unreadable(counted(len(broken), "file"), broken[0])
         manifest = Manifest(cargo.origin, made, (*copied.files, *beside), copied.folders)
         return Archived(store.where, len(manifest.files), manifest.size, store.finish(manifest))
+
+
+def _settle(cargo: Cargo, settle: Callable[[], None]) -> None:
+    settle()
+    if cargo.database is not None:
+        # From now on nobody writes any more.
+        cargo.database.discard()
 
 
 def _read_again(store: ArchiveStore, finished: Manifest, digest: str, cargo: Cargo, story: Story) -> Archived:
@@ -176,10 +183,10 @@ def _news(sources: list[Source], finished: Manifest) -> list[str]:
     return found
 
 
-def _has_new_runs(database: Path, finished: Manifest) -> bool:
+def _has_new_runs(database: Database, finished: Manifest) -> bool:
     before = next((entry.sha256 for entry in finished.files if entry.path == _DATABASE), None)
     with tempfile.TemporaryDirectory() as folder:
-        copy_database(database, Path(folder) / "mlflow.db")
+        database.copy(Path(folder) / "mlflow.db")
         return ArchiveFolder(Path(folder)).digest("mlflow.db") != before
 
 

@@ -7,14 +7,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from bootstrap.adapters.aws import buckets
-from bootstrap.adapters.mlflow_api import MlflowApi
+from bootstrap.adapters.mlflow_api import MlflowApi, UnknownMlflow
 from bootstrap.adapters.process import Jobs
 from bootstrap.core.record import Record
 from bootstrap.errors import BootstrapError
-from bootstrap.workflows import local, provision
+from bootstrap.workflows import provision
 from bootstrap.workflows.guard import Run, guarded
 from bootstrap.workflows.history import Chronicle, chronicled
-from bootstrap.workflows.mlflow_access import administrator
+from bootstrap.workflows.mlflow_kinds import server_up
 from bootstrap.workflows.parallel import Side
 from bootstrap.workflows.project import Project
 from bootstrap.workflows.provision import Provisioner
@@ -49,10 +49,13 @@ class Counter:
 
 
 @contextmanager
-def open_counter(project: Project, env: str, profile: str | None, command: str, story: Story) -> Iterator[Counter]:
+def open_counter(
+    project: Project, env: str, profile: str | None, command: str, story: Story, *, keys_first: bool = False
+) -> Iterator[Counter]:
     """Hold an environment for work on its people.
 
-    Raises BootstrapError if it is not up, not whole, or was lost with its emulator.
+    With `keys_first`, an MLflow that nobody can administer now is told of when it is asked for something, and holds up
+    nothing that comes before. Raises BootstrapError if it is not up, not whole, or was lost with its emulator.
     """
     record = project.require_record(env)
     project = project.as_recorded(record)
@@ -67,7 +70,12 @@ def open_counter(project: Project, env: str, profile: str | None, command: str, 
         chronicle.reached(place)
         provision.clear_stale_locks(place, run, story)
         registry = open_registry(project, place, story)
-        api = mlflow_admin(project, place, record)
+        try:
+            api = mlflow_admin(project, place, record)
+        except BootstrapError as error:
+            if not keys_first:
+                raise
+            api = UnknownMlflow(record.mlflow_tracking_uri or "", "", "", error)
         yield Counter(project, record, place, registry, api, run, jobs, side, story, chronicle)
 
 
@@ -89,10 +97,5 @@ def reach_people(project: Project, record: Record, profile: str | None, story: S
 
 
 def mlflow_admin(project: Project, place: Place, record: Record) -> MlflowApi | None:
-    """Return the environment's MLflow as its administrator, started if need be; None without a server."""
-    if record.mlflow_tracking_uri is None or place.emulator is None:
-        return None
-    running = local.ensure_mlflow(project, record.env, record.bucket, place.emulator)
-    server = local.mlflow_server(project, record.env)
-    server.wait(running)
-    return administrator(server, running)
+    """Return the environment's MLflow as its administrator, started if need be; None without a server of ours."""
+    return server_up(project, place, record).administrator(record)

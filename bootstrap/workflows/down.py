@@ -20,7 +20,7 @@ from bootstrap.core.receipt import Archive, Receipt, Unfinished, receipt_id
 from bootstrap.core.record import Record
 from bootstrap.core.s3_address import S3Address
 from bootstrap.errors import AwsFailed, BootstrapError, Declined, GitHubFailed
-from bootstrap.workflows import handover, local, provision, receipts
+from bootstrap.workflows import handover, local, mlflow_machine, provision, receipts
 from bootstrap.workflows import laptop as laptops
 from bootstrap.workflows.archive import make_archive, open_archive, require_usable
 from bootstrap.workflows.archive_store import ArchiveStore
@@ -42,6 +42,7 @@ from bootstrap.workflows.history import Chronicle, chronicled
 from bootstrap.workflows.history import read as read_history
 from bootstrap.workflows.laptop import Laptop
 from bootstrap.workflows.lost import found_elsewhere
+from bootstrap.workflows.mlflow_machine import OnMachine
 from bootstrap.workflows.parallel import Side
 from bootstrap.workflows.pin import unpin_account
 from bootstrap.workflows.project import Project
@@ -59,8 +60,9 @@ _SIDE_BY_SIDE = 8
 @dataclass(frozen=True)
 class Request:
     """What was asked for. `profile` is the operator's AWS profile; `archive` where copies go, with `versions` of
-    all versions. `unprotect`: the environment goes even if it is protected. `keep_data`: its bucket stays. `elsewhere`:
-    somebody has named it, so it may be one that this folder knows nothing of.
+    all versions, `without_runs` without MLflow's database. `unprotect`: the environment goes even if it is protected.
+    `keep_data`: its bucket stays. `elsewhere`: somebody has named it, so it may be one that this folder knows nothing
+    of.
     """
 
     env: str
@@ -69,6 +71,7 @@ class Request:
     keep_data: bool = False
     archive: Path | S3Address | None = None
     versions: bool = False
+    without_runs: bool = False
     elsewhere: bool = False
 
 
@@ -259,7 +262,10 @@ def _put_aside(work: _Work) -> None:
             "There is nothing to archive: the emulator is gone with all it held. Nothing was removed.",
             hint=f"Without --archive: bootstrap down --env {request.env}",
         )
-    made = make_archive(work.project, work.record, work.place, work.store, request.versions, work.story, settle)
+    made = make_archive(
+        *(work.project, work.record, work.place, work.store, request.versions, work.story, settle),
+        runs=not request.without_runs,
+    )
     work.ledger.learn(archive=asdict(Archive(made.where, made.files, made.bytes, made.manifest_sha256)))
 
 
@@ -290,6 +296,8 @@ def _settle(work: _Work) -> None:
     with work.story.step("Closing every access") as step, ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
         for count, _ in enumerate(pool.map(close, users), start=1):
             step.detail(f"{count} of {len(users)}")
+        if record.mlflow == "ec2":
+            mlflow_machine.end_accounts(OnMachine(work.project, place), record, work.story)
     local.stop_mlflow(work.project, record.env)
     if place.emulator is not None:
         local.remove_artifact_user(record.env, place.emulator, record.region)
@@ -334,6 +342,8 @@ def _destroy(work: _Work, place: Place, provisioner: Provisioner) -> None:
     if roots:
         with story.step("Removing what Terraform made") as step:
             work.side.results(*(work.side.start(partial(provisioner.apply, name, step.detail)) for name in roots))
+        if "environment" in roots and mlflow_machine.leaving(work.record):
+            work.ledger.enter("mlflow", "server", [mlflow_machine.in_words(work.record)])
     with story.step("Looking for leftovers"):
         # What a kill left outside of any state, or somebody put there by hand.
         found = look_through(work.project, place, names.env).things
@@ -404,6 +414,8 @@ def _clean_laptop(work: _Work, laptop: Laptop) -> None:
         shutil.rmtree(server.folder, ignore_errors=True)
         if not server.folder.exists():
             work.ledger.enter("mlflow", "server", ["the MLflow server with its runs and accounts"])
+    if work.record.mlflow == "dagshub":
+        work.story.note(f"What was logged at {work.record.mlflow_tracking_uri} stays there.")
 
 
 def _receipt(work: _Work, scan: Scan | None, unfinished: GitHubFailed | None) -> Receipt:

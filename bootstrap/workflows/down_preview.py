@@ -11,13 +11,14 @@ from bootstrap.adapters.aws import buckets, emptying, inventory, machines
 from bootstrap.adapters.aws.emptying import Survey
 from bootstrap.core.cost import machine_of, what_ends
 from bootstrap.core.counts import counted
+from bootstrap.core.dagshub import REMOTE
 from bootstrap.core.inventory import Scan, Thing
 from bootstrap.core.plan import Plan, Step, member_of, steps_from_terraform, without_crowds
 from bootstrap.core.prices import Estimate, on_this_laptop
 from bootstrap.core.record import Record
 from bootstrap.core.stream import Change, Stream
 from bootstrap.errors import GitHubFailed
-from bootstrap.workflows import github, handover, local, provision
+from bootstrap.workflows import github, handover, local, mlflow_machine, provision
 from bootstrap.workflows.github_entry import spare_provider
 from bootstrap.workflows.parallel import Side
 from bootstrap.workflows.project import Project
@@ -242,9 +243,12 @@ def _local_steps(project: Project, record: Record, *, stops_emulator: bool) -> l
     steps: list[Step] = []
     if local.mlflow_server(project, record.env).has_data:
         steps.append(Step("delete", "mlflow", "the MLflow server with its runs and accounts"))
+    steps += mlflow_machine.leaving(record)
     steps.append(Step("delete", "laptop", f"the AWS profile {record.aws_profile}"))
     if record.dvc_repository:
         steps.append(Step("delete", "laptop", f"the DVC remote {record.env}"))
+    if record.dagshub_remote:
+        steps.append(Step("delete", "laptop", f"the DVC remote {REMOTE}, with the token in .dvc/config.local"))
     steps.append(Step("delete", "laptop", "the block of settings in .env"))
     if count := handover.count_invites(project, record.env):
         invites = counted(count, "invite")

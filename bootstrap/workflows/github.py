@@ -227,7 +227,8 @@ def wanted(
     else:
         made = {one.id: one.created for one in people.key_ids(place.aws, place.names.iam_user(CI_MEMBER))}
         given = Key(key.id, key.secret, made.get(key.id))
-    login = Login(CI_MEMBER, password or _TO_COME) if record.mlflow_tracking_uri else None
+    user = record.mlflow_username or CI_MEMBER
+    login = Login(user, password or _TO_COME) if record.mlflow_tracking_uri else None
     return Wanted(site.env, site.branch, site.scope, variables, site.reviewers, given, login)
 
 

@@ -13,8 +13,9 @@ from typing import Protocol
 from bootstrap.adapters import sealing, servers
 from bootstrap.adapters.aws import probes
 from bootstrap.adapters.aws.session import Aws, KeyPair, error_code
+from bootstrap.adapters.dagshub import Dagshub
 from bootstrap.adapters.files import check_writable, locked
-from bootstrap.adapters.mlflow_api import MlflowApi
+from bootstrap.core.dagshub import TOKEN, Hub, hub_of
 from bootstrap.core.invite import ASK_FOR_A_NEW_ONE, Invite, InviteError, check_current, parse_invite
 from bootstrap.core.last_day import day_in_utc
 from bootstrap.core.names import Names
@@ -22,6 +23,8 @@ from bootstrap.core.record import Record
 from bootstrap.errors import AwsFailed, BootstrapError, UsageError, VerificationFailed
 from bootstrap.workflows import laptop as laptops
 from bootstrap.workflows.laptop import Laptop
+from bootstrap.workflows.mlflow_dagshub import given_token
+from bootstrap.workflows.mlflow_kinds import checks_of
 from bootstrap.workflows.project import Project, open_folder
 from bootstrap.workflows.story import Story
 from bootstrap.workflows.verify import Check, verified
@@ -53,6 +56,13 @@ class Opener(Protocol):
 
     def key_passphrase(self, key: Path) -> str:
         """Return the passphrase of an ssh key."""
+
+
+AskToken = Callable[[Hub], "str | None"]
+
+
+def _nobody_is_asked(_: Hub) -> str | None:
+    return None
 
 
 @dataclass(frozen=True)
@@ -89,10 +99,12 @@ def join(
     story: Story,
     now: datetime,
     sleep: Callable[[float], None] = time.sleep,
+    ask_token: AskToken = _nobody_is_asked,
 ) -> Joined:
     """Write and try out what an invite holds, in the git repository that `start` is in, else in `start` itself.
 
-    `profile` names the AWS profile, None for the usual name; `now` is in UTC. Until the key is accepted nothing is
+    `profile` names the AWS profile, None for the usual name; `now` is in UTC. `ask_token` asks for a token on DagsHub
+    where MLflow is there and none is in the environment. Until the key is accepted nothing is
     written; safe to run again after an interruption. Raises InviteError for an invite that is of no use any more,
     ConfigError for what somebody wrote by hand in our place, VerificationFailed, any other BootstrapError.
     """
@@ -104,6 +116,8 @@ def join(
         record = _draft(project, invite, _profile_name(laptop, invite, profile, story))
         shared = invite.aws_profile
         laptops.check(laptop, record.aws_profile, record.owner, record.env, record.dvc_remote_url, shared)
+        hub = hub_of(record.mlflow_tracking_uri)
+        laptops.check_hub(project, laptop, hub)
         check_writable(project.joins / "before.json", hint="Run this in a folder of your own.")
         if names := laptops.shadowing(environ):
             story.note(
@@ -114,6 +128,8 @@ def join(
         with story.step("Waiting until AWS accepts the key" if invite.target == "aws" else "Trying the key"):
             aws = _accepted(invite, key, now, sleep)
         password = invite.mlflow_password or laptops.read_password(laptop, record)
+        if hub is not None:
+            record, password = _at_dagshub(hub, record, password, environ, ask_token, story)
         key_before = laptops.read_key(laptop, record)
         steps = laptops.steps(laptop, record, key_before == key, password)
         changed = bool(steps) or not record.complete
@@ -186,6 +202,8 @@ def _profile_name(laptop: Laptop, invite: Invite, wanted: str | None, story: Sto
 
 def _draft(project: Project, invite: Invite, profile: str) -> Record:
     """Return the record of the join as it will be; complete if that is how it was left the last time."""
+    # Who somebody is on DagsHub, only their token tells.
+    is_ours = invite.mlflow_tracking_uri is not None and hub_of(invite.mlflow_tracking_uri) is None
     new = Record(
         project=invite.project,
         env=invite.env,
@@ -198,7 +216,7 @@ def _draft(project: Project, invite: Invite, profile: str) -> Record:
         aws_profile=profile,
         dvc_remote_url=invite.dvc_remote_url,
         mlflow_tracking_uri=invite.mlflow_tracking_uri,
-        mlflow_username=invite.member if invite.mlflow_tracking_uri else None,
+        mlflow_username=invite.member if is_ours else None,
         member=invite.member,
         role=invite.role,
         team=invite.team,
@@ -214,8 +232,34 @@ def _draft(project: Project, invite: Invite, profile: str) -> Record:
         dvc_autostage_before=before.dvc_autostage_before,
         dvc_local_profile=before.dvc_local_profile,
         dvc_local_before=before.dvc_local_before,
+        dagshub_remote=before.dagshub_remote,
+        mlflow_username=new.mlflow_username or before.mlflow_username,
     )
     return new.completed() if new.completed() == before else new
+
+
+def _at_dagshub(
+    hub: Hub, record: Record, known: str | None, environ: Mapping[str, str], ask: AskToken, story: Story
+) -> tuple[Record, str | None]:
+    """Return the record with the member's name on DagsHub, and their token; without one all but MLflow is written.
+
+    Raises UsageError, BootstrapError for a token that is none.
+    """
+    token = given_token(environ) or known or given_token({TOKEN: ask(hub) or ""})
+    if token is None:
+        story.note(
+            f"MLflow is at {hub.tracking_uri}, where you log in as yourself. Make a token of your own at "
+            f"{hub.token_page}, then: export {TOKEN}=… and open this invite again."
+        )
+        return record, None
+    user = Dagshub(hub, token).user()
+    if not Dagshub(hub, token).login_works(user):
+        story.note(
+            f"MLflow at {hub.tracking_uri} does not take {user} yet. Ask the person who invited you to add you to the "
+            f"repository {hub.repository} on DagsHub, then open this invite again."
+        )
+        return record, None
+    return replace(record, mlflow_username=user), token
 
 
 def _write(
@@ -226,8 +270,9 @@ def _write(
     project.save(record)
     laptops.note_folder(project)
     laptops.write_profile(laptop, record, key)
-    record = laptops.write_remote(project, laptop, record, story)
-    if record.mlflow_tracking_uri and not password:
+    at_dagshub = hub_of(record.mlflow_tracking_uri) is not None
+    record = laptops.write_remote(project, laptop, record, story, password if at_dagshub else None)
+    if record.mlflow_tracking_uri and not password and not at_dagshub:
         story.note(
             f"This invite leaves {record.member}'s password at MLflow as it was, and there is none in .env here. "
             "Open the invite that came before it first, or ask for a new one."
@@ -304,16 +349,14 @@ def _try_out(laptop: Laptop, record: Record, aws: Aws) -> list[Check]:
         Check(f"list {own}", True, probes.may_list(aws, record.bucket, own)),
         Check(f"write below {own}", True, probes.may_begin_upload(aws, record.bucket, f"{own}{_PROBE}")),
     ]
-    password = laptops.read_password(laptop, record)
-    if record.mlflow_tracking_uri and record.mlflow_username and password:
-        api = MlflowApi(record.mlflow_tracking_uri, record.mlflow_username, password)
-        try:
-            checks.append(Check("log in to MLflow", True, api.login_works()))
-        except BootstrapError as error:
-            raise BootstrapError(
-                f"{error.message} Everything else is written, and works.",
-                hint="Ask the person who invited you whether that server runs; then run the same command again.",
-            ) from error
+    try:
+        checks += checks_of(record, laptops.read_password(laptop, record))
+    except BootstrapError as error:
+        raise BootstrapError(
+            f"{error.message} Everything else is written, and works.",
+            hint="Ask the person who invited you whether that server runs, and whether it lets your address in; then "
+            "run the same command again.",
+        ) from error
     return checks
 
 

@@ -16,11 +16,13 @@ from bootstrap.adapters.aws.session import KeyPair
 from bootstrap.adapters.aws_profile import AwsFiles
 from bootstrap.adapters.files import check_writable, locked, read_text, remove, write_atomic
 from bootstrap.adapters.git import Git
+from bootstrap.core.dagshub import REMOTE, Hub
 from bootstrap.core.mlflow_names import experiment_of
 from bootstrap.core.names import profile as profile_of
 from bootstrap.core.plan import Step
 from bootstrap.core.record import Before, Record
 from bootstrap.errors import BootstrapError, ConfigError, ToolMissing
+from bootstrap.workflows import dagshub_remote
 from bootstrap.workflows.project import Project
 from bootstrap.workflows.story import Story
 
@@ -91,11 +93,21 @@ def check(
             _check_local(laptop, laptop.dvc_repository)
 
 
+def check_hub(project: Project, laptop: Laptop, hub: Hub | None) -> None:
+    """Find out whether the DVC remote of a repository on DagsHub can be written, if there is to be one.
+
+    Raises ConfigError, BootstrapError.
+    """
+    if hub is not None and laptop.dvc_repository is not None:
+        dagshub_remote.check(project, laptop.dvc_repository, hub)
+        _check_local(laptop, laptop.dvc_repository)
+
+
 def _check_local(laptop: Laptop, repository: Path) -> None:
     path = dvc.local_path(repository)
     if laptop.top is not None and laptop.git.tracks(path):
         raise ConfigError(
-            f"{path} is tracked by git; the name that your profile has here would go to everybody.",
+            f"{path} is tracked by git; what is yours alone there would go to everybody.",
             hint=f"Take it out of git, the file stays: git rm --cached {os.path.relpath(path, laptop.top)}",
         )
     if not _ignores_local(laptop, repository):
@@ -127,6 +139,8 @@ def steps(laptop: Laptop, record: Record, key_works: bool, password: str | None 
             found.append(Step("create", "laptop", f"a DVC repository in {laptop.dvc_place} (dvc init)"))
         if laptop.dvc_repository is None or not dvc.is_written(laptop.dvc_repository, _remote(record)):
             found.append(Step("create", "laptop", f"the DVC remote {record.env} → {record.dvc_remote_url}"))
+        token = password or dotenv.read(laptop.env_file, record.owner).get("MLFLOW_TRACKING_PASSWORD")
+        found += dagshub_remote.steps(laptop.dvc_repository, record, token)
     settings = dotenv.read(laptop.env_file, record.owner)
     expected = env_values(record, password or settings.get("MLFLOW_TRACKING_PASSWORD"))
     if not settings:
@@ -148,10 +162,11 @@ def write_profile(laptop: Laptop, record: Record, key: KeyPair) -> None:
     )
 
 
-def write_remote(project: Project, laptop: Laptop, record: Record, story: Story) -> Record:
+def write_remote(project: Project, laptop: Laptop, record: Record, story: Story, token: str | None = None) -> Record:
     """Write the DVC remote, making the git repository a DVC repository first if it is none.
 
-    Returns the record with what `down` or `leave` needs to put things back. Without git or DVC it says so and goes on.
+    With MLflow on DagsHub its DVC remote too, which the `token` opens. Returns the record with what `down` or `leave`
+    needs to put things back. Without git or DVC it says so and goes on.
     """
     place = laptop.dvc_place
     if place is None:
@@ -188,7 +203,8 @@ def write_remote(project: Project, laptop: Laptop, record: Record, story: Story)
             record = replace(record, dvc_default_before=before.default, dvc_autostage_before=before.autostage)
         record = replace(record, dvc_repository=os.path.relpath(place, project.folder))
         project.save(record)
-        return _write_local(project, laptop, place, record)
+        record = _write_local(project, laptop, place, record)
+        return dagshub_remote.write(project, place, record, token, lambda: _ignores_local(laptop, place))
 
 
 def _write_local(project: Project, laptop: Laptop, place: Path, record: Record) -> Record:
@@ -292,6 +308,8 @@ def take_out(project: Project, laptop: Laptop, record: Record, *, with_profile: 
     repository = repository_of(project, record) or (laptop.dvc_repository if record.member is None else None)
     if repository is not None and repository.is_dir():
         with locked(dvc.config_path(repository), timeout=_DVC_SECONDS):
+            if dagshub_remote.take_out(project, repository, record):
+                gone.append(f"the DVC remote {REMOTE}")
             if dvc.remove(repository, _remote(record), _dvc_before(project, record, repository)):
                 gone.append(f"the DVC remote {record.env}")
             _take_out_local(project, repository, record)

@@ -13,11 +13,14 @@ from bootstrap.adapters.aws.people import KeyInfo
 from bootstrap.core.counts import counted
 from bootstrap.core.membership import Member
 from bootstrap.core.names import CI_MEMBER
+from bootstrap.core.record import Record
+from bootstrap.errors import BootstrapError
 from bootstrap.workflows.counter import mlflow_admin, reach_people
 from bootstrap.workflows.handover import last_day
 from bootstrap.workflows.project import Project
 from bootstrap.workflows.registry import open_registry
 from bootstrap.workflows.story import Story
+from bootstrap.workflows.target import Place
 
 _LOOKUPS = 8
 
@@ -29,7 +32,7 @@ class MemberStatus:
     """One member. `key_age_days` and `last_used` (ISO 8601) are None without a key, or if it was never used.
 
     `invite`: not yet (an `onboard` did not end), waiting (made, its key was never used), in use, no key (it was
-    deleted by hand). `mlflow` is None where there is no server to ask.
+    deleted by hand). `mlflow` is None where no server can be asked.
     """
 
     name: str
@@ -52,8 +55,7 @@ def members(project: Project, env: str, profile: str | None, story: Story) -> li
     project = project.as_recorded(record)
     place = reach_people(project, record, profile, story)
     membership = open_registry(project, place, story).membership
-    api = mlflow_admin(project, place, record)
-    accounts = api.usernames() if api is not None else None
+    accounts = _accounts(project, place, record, story)
     now = datetime.now(timezone.utc)
 
     def look(name: str) -> MemberStatus:
@@ -75,6 +77,16 @@ def members(project: Project, env: str, profile: str | None, story: Story) -> li
 
     names = [CI_MEMBER, *sorted(membership.members)]
     return _each(look, names, story)
+
+
+def _accounts(project: Project, place: Place, record: Record, story: Story) -> set[str] | None:
+    """Return who has an account at MLflow; None without a server, or if it cannot be asked: the rest is told anyway."""
+    try:
+        api = mlflow_admin(project, place, record)
+        return api.usernames() if api is not None else None
+    except BootstrapError as error:
+        story.note(f"MLflow could not be asked: {error.message}")
+        return None
 
 
 def _each(look: Callable[[str], MemberStatus], names: list[str], story: Story) -> list[MemberStatus]:

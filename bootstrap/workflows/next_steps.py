@@ -29,7 +29,7 @@ def next_steps(project: Project, record: Record) -> list[str]:
         push = "push" if default else f"push -r {record.env}"
         program = _program(project, "dvc")
         found.append(f"echo hello > hello.txt && {program} add hello.txt && {program} {push}")
-    if record.mlflow_tracking_uri is not None:
+    if record.mlflow_tracking_uri is not None and record.mlflow_username is not None:
         env_file = shlex.quote(os.path.relpath(project.folder / ".env"))
         dotted = env_file if "/" in env_file else f"./{env_file}"
         found.append(f'set -a; . {dotted}; set +a; {_python(project)} -c "{_SCRIPT}"')

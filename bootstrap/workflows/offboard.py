@@ -14,6 +14,7 @@ from bootstrap.core.roster import without_people
 from bootstrap.errors import BootstrapError, Declined
 from bootstrap.workflows import handover, mlflow_access
 from bootstrap.workflows.counter import Counter, open_counter
+from bootstrap.workflows.mlflow_dagshub import by_hand
 from bootstrap.workflows.project import Project
 from bootstrap.workflows.story import Story
 
@@ -65,7 +66,7 @@ def offboard(project: Project, request: Request, story: Story, confirm: Confirm)
         raise BootstrapError("`ci` belongs to the environment itself.", hint="It goes with `bootstrap down`.")
     # A roster that cannot be edited is found out now, and not when everything else is done.
     rows_of(project, request.names)
-    with open_counter(project, request.env, request.profile, "offboard", story) as counter:
+    with open_counter(project, request.env, request.profile, "offboard", story, keys_first=True) as counter:
         names = counter.place.names
         there = set(people.users_on_path(counter.place.aws, names.iam_path))
         known = dict(counter.registry.membership.members)
@@ -114,6 +115,8 @@ def close_access(counter: Counter, names: Sequence[str]) -> None:
             mlflow_access.dismiss(counter.mlflow, name)
         handover.remove_invite(counter.project, counter.record.env, name)
 
+    if told := by_hand(counter.record, names, comes=False):
+        counter.story.note(told)
     with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
         list(pool.map(close, names))
 

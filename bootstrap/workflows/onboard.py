@@ -25,6 +25,7 @@ from bootstrap.errors import BootstrapError, ConfigError, Declined, UsageError
 from bootstrap.workflows import mlflow_access, offboard, provision
 from bootstrap.workflows.counter import Counter, open_counter
 from bootstrap.workflows.handover import CodesFile, Desk, Made, SealFor, Tell, account_of, desk_of
+from bootstrap.workflows.mlflow_dagshub import by_hand
 from bootstrap.workflows.project import Project
 from bootstrap.workflows.story import Step, Story
 
@@ -145,6 +146,8 @@ def _carry_out(counter: Counter, desk: Desk, difference: Difference, written: Wr
         removed=difference.removed,
         roster=whole,
     )
+    if told := by_hand(counter.record, [one.name for one in difference.added], comes=True):
+        counter.story.note(told)
     changed = [replace(after, handover=now.handover) for now, after in difference.changed]
     membership = before.with_members([*difference.added, *changed]).without(difference.removed)
     if difference.removed:

@@ -5,29 +5,28 @@ from __future__ import annotations
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Literal
 
 from bootstrap.adapters.aws import people
 from bootstrap.adapters.aws.session import KeyPair
-from bootstrap.adapters.mlflow_api import MlflowApi
 from bootstrap.core.cost import in_plan
 from bootstrap.core.names import CI_MEMBER
 from bootstrap.core.plan import Plan, Step, steps_from_terraform
 from bootstrap.core.record import Record
 from bootstrap.core.stream import Stream
 from bootstrap.errors import BootstrapError
-from bootstrap.workflows import github, local, provision
+from bootstrap.workflows import github, provision
 from bootstrap.workflows import laptop as laptops
 from bootstrap.workflows.github import Site
 from bootstrap.workflows.laptop import Laptop
+from bootstrap.workflows.mlflow_kinds import login_of
+from bootstrap.workflows.mlflow_machine import leaving
+from bootstrap.workflows.mlflow_server import TO_COME, Server
 from bootstrap.workflows.parallel import Side
 from bootstrap.workflows.project import Project
 from bootstrap.workflows.provision import Pending
 from bootstrap.workflows.story import Story
 from bootstrap.workflows.target import Place
-from bootstrap.workflows.verify import Check, verify
-
-MlflowState = Literal["unwanted", "new", "stopped", "running"]
+from bootstrap.workflows.verify import Check, Login, verify
 
 
 @dataclass(frozen=True)
@@ -35,16 +34,17 @@ class Found:
     """What was there before anything was started or made.
 
     `settled`: the last run ended well on this very AWS, so what it made need not be looked for one by one. `site` is
-    the environment's place on GitHub, None if nothing is written there.
+    the environment's place on GitHub, None if nothing is written there. `before` is the record of the last time.
     """
 
     project: Project
     place: Place
     laptop: Laptop
-    mlflow: MlflowState
+    mlflow: Server
     has_state: bool
     settled: bool
     site: Site | None = None
+    before: Record | None = None
 
 
 @dataclass(frozen=True)
@@ -60,36 +60,20 @@ class Prepared:
     key: KeyPair | None
     checks: list[Check] | None
     site: Site | None
-
-
-def find_mlflow(project: Project, place: Place) -> MlflowState:
-    """Return how the environment's MLflow server is now."""
-    if place.emulator is None or not wants_mlflow(project, place.names.env):
-        return "unwanted"
-    server = local.mlflow_server(project, place.names.env)
-    if not server.has_data:
-        return "new"
-    running = server.running()
-    return "running" if running and running.instance == place.emulator.server.instance else "stopped"
-
-
-def wants_mlflow(project: Project, env: str) -> bool:
-    """Tell whether the environment is to have an MLflow server."""
-    mlflow = project.spec.environment(env).mlflow
-    return mlflow is None or mlflow.kind != "none"
+    mlflow: Server
 
 
 def prepare(found: Found, pending: dict[str, Pending], side: Side, story: Story) -> Prepared:
     """Wait for the plans in `pending`, look at everything else meanwhile, and put it all into one value."""
     place, laptop = found.place, found.laptop
-    record = draft(found.project, place)
+    record = draft(found.project, place, found.mlflow)
     if found.site is not None:
         record = replace(record, github=found.site.facts)
     key = laptops.read_key(laptop, record)
     early: Future[list[Check] | None] | None = None
     with story.step("Working out what has to change"):
         works = side.start(partial(_key_works, place, key))
-        mlflow = side.start(partial(_mlflow_steps, found, record))
+        mlflow = side.start(partial(found.mlflow.steps, record, laptops.read_password(laptop, record)))
         if found.settled and key is not None:
             early = side.start(partial(_try_out_early, found, record, key, story))
         streams = provision.planned(pending, side)
@@ -102,13 +86,18 @@ def prepare(found: Found, pending: dict[str, Pending], side: Side, story: Story)
         if provision.leaves_out_budget(found.project.spec, place):
             story.note("A budget is left out: this AWS is an emulator, which cannot hold one.")
         at_mlflow = side.result(mlflow)
-        steps += at_mlflow + laptops.steps(laptop, record, key_works)
+        if found.before is not None and record.mlflow != "ec2":
+            steps += leaving(found.before)
+        # What is known once there is a machine is written here and on GitHub all the same.
+        coming = found.mlflow.waits_for_terraform and record.mlflow_tracking_uri is None
+        full = replace(record, mlflow_tracking_uri=TO_COME, mlflow_username=CI_MEMBER) if coming else record
+        steps += at_mlflow + laptops.steps(laptop, full, key_works, found.mlflow.given_password)
         if found.site is not None:
             if note := github.scope_note(found.site):
                 story.note(note)
             # Whatever is done at MLflow, it may end in a new password.
-            password = None if at_mlflow else laptops.read_password(laptop, record)
-            want = github.wanted(found.project, place, record, found.site, key if key_works else None, password)
+            password = None if at_mlflow else found.mlflow.given_password or laptops.read_password(laptop, record)
+            want = github.wanted(found.project, place, full, found.site, key if key_works else None, password)
             steps += github.steps(found.site, want)
         checks = side.result(early) if early is not None and not steps else None
     return Prepared(
@@ -124,15 +113,13 @@ def prepare(found: Found, pending: dict[str, Pending], side: Side, story: Story)
         key=key if key_works else None,
         checks=checks,
         site=found.site,
+        mlflow=found.mlflow,
     )
 
 
-def draft(project: Project, place: Place) -> Record:
+def draft(project: Project, place: Place, mlflow: Server) -> Record:
     """Return the record of the environment as it will be."""
     names = place.names
-    url = username = None
-    if place.emulator and wants_mlflow(project, names.env):
-        url, username = local.mlflow_url(project, names.env), CI_MEMBER
     new = Record(
         project=names.project,
         env=names.env,
@@ -144,11 +131,10 @@ def draft(project: Project, place: Place) -> Record:
         state_bucket=names.state_bucket,
         aws_profile=names.profile,
         dvc_remote_url=names.dvc_url(),
-        mlflow_tracking_uri=url,
-        mlflow_username=username,
         operator_profile=place.aws.profile,
         emulator_instance=place.emulator.server.instance if place.emulator else None,
     )
+    new = mlflow.drafted(new)
     before = project.record(names.env)
     if before is None:
         return new
@@ -158,14 +144,13 @@ def draft(project: Project, place: Place) -> Record:
         dvc_default_before=before.dvc_default_before,
         dvc_autostage_before=before.dvc_autostage_before,
         github=before.github,
+        dagshub_remote=before.dagshub_remote,
     )
 
 
-def login(found_laptop: Laptop, record: Record) -> MlflowApi | None:
-    """Return MLflow as the member whose password is in our `.env` block; None without a server or a password."""
-    password = laptops.read_password(found_laptop, record)
-    url = record.mlflow_tracking_uri
-    return MlflowApi(url, CI_MEMBER, password) if url and password else None
+def login(laptop: Laptop, record: Record) -> Login | None:
+    """Return MLflow as who has the password in our `.env` block; None without a server or a password."""
+    return login_of(record, laptops.read_password(laptop, record))
 
 
 def _state_step(record: Record) -> Step:
@@ -174,21 +159,6 @@ def _state_step(record: Record) -> Step:
 
 def _key_works(place: Place, key: KeyPair | None) -> bool:
     return key is not None and people.key_works(place.aws.with_key(key), place.names.iam_user(CI_MEMBER))
-
-
-def _mlflow_steps(found: Found, record: Record) -> list[Step]:
-    url = record.mlflow_tracking_uri
-    if found.mlflow == "new":
-        return [Step("create", "mlflow", f"an MLflow server at {url}, with a login for {CI_MEMBER}")]
-    if found.mlflow == "stopped":
-        return [Step("update", "mlflow", f"the MLflow server at {url}: started again")]
-    server = local.mlflow_server(found.project, record.env)
-    running = server.running() if found.mlflow == "running" else None
-    if running is None:
-        return []
-    server.wait(running)
-    api = login(found.laptop, record)
-    return [] if api and api.login_works() else [Step("update", "mlflow", f"a new password for {CI_MEMBER}")]
 
 
 def _try_out_early(found: Found, record: Record, key: KeyPair, story: Story) -> list[Check] | None:

@@ -23,6 +23,7 @@ from bootstrap.workflows import laptop as laptops
 from bootstrap.workflows.access import Subject, Tried, borrowed_key, prove
 from bootstrap.workflows.counter import Counter, open_counter
 from bootstrap.workflows.handover import last_day
+from bootstrap.workflows.mlflow_kinds import login_of
 from bootstrap.workflows.project import Project, open_folder
 from bootstrap.workflows.story import Story
 
@@ -116,9 +117,9 @@ def prove_own(project: Project, env: str | None, story: Story) -> Proof:
         emulated = record.endpoint_url is not None
         found = prove(None, record.bucket, record.state_bucket, [subject], emulated=emulated, progress=step.detail)
     password = laptops.read_password(laptop, record)
-    if record.mlflow_tracking_uri and password:
-        api = MlflowApi(record.mlflow_tracking_uri, record.member, password)
+    if (api := login_of(record, password)) is not None:
         found.append(_asked(record.member, "MLflow", "log in", allowed=True, found=api.login_works()))
+    if isinstance(api, MlflowApi):
         found.append(
             _asked(record.member, "MLflow", "use without a login", allowed=False, found=not api.refuses_anonymous())
         )

@@ -7,6 +7,7 @@ from concurrent.futures import Future
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from bootstrap.adapters import terraform_folder
 from bootstrap.adapters.aws import buckets, budgets, emptying, people
@@ -18,6 +19,7 @@ from bootstrap.adapters.terraform_mirror import find_mirror, platform_tag, searc
 from bootstrap.assets import INFRA
 from bootstrap.core.github import Trust
 from bootstrap.core.membership import Membership
+from bootstrap.core.mlflow_kind import kind_wanted, machine_wanted
 from bootstrap.core.names import CI_MEMBER, STATE, Names
 from bootstrap.core.spec import Spec
 from bootstrap.core.stream import Stream
@@ -32,6 +34,7 @@ ROOTS = ("environment", "members")
 # On two processors, the root with less to do lets the longer one go first: both then end sooner.
 _PATIENT_ROOTS = frozenset({"members"})
 PROVIDER_VERSION = "5.100.0"
+_AMAZONS_IMAGE = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64"
 # What IAM answers to the second of two requests to make a user.
 # https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateUser.html
 _TAKEN = "EntityAlreadyExists"
@@ -85,6 +88,11 @@ class Provisioner:
         """Take a resource out of a root's state, and leave the resource as it is."""
         self.init(name)
         self.terraform.forget(self.root(name).path, address)
+
+    def outputs(self, name: str) -> dict[str, Any]:
+        """Return the outputs that a root's state has; nothing secret is among them."""
+        self.init(name)
+        return self.terraform.outputs(self.root(name).path)
 
     def apply_members(
         self, planned: Callable[[Stream], None], progress: Callable[[str], None], *, only: Sequence[str] = ()
@@ -208,8 +216,12 @@ def inputs(
     }
     return {
         "environment": shared
-        | {"storage": {"bucket": names.bucket}, "github": asdict(trust) if trust is not None else None}
-        | {"budget": _budget(spec, place)},
+        | {
+            "storage": {"bucket": names.bucket},
+            "github": asdict(trust) if trust is not None else None,
+            "mlflow": _machine(spec, place),
+            "budget": _budget(spec, place),
+        },
         "members": shared | {"bucket": names.bucket, "members": members},
     }
 
@@ -235,6 +247,28 @@ def leaves_out_budget(spec: Spec, place: Place) -> bool:
     """Tell whether the environment's budget is not made, as this AWS is an emulator."""
     wanted = _budget(spec, place)
     return wanted is not None and bool(wanted["rehearsal"])
+
+
+def _machine(spec: Spec, place: Place) -> dict[str, object] | None:
+    """Return the variable `mlflow` of the root, None without a machine.
+
+    Nor is there one to be made that nobody may reach; `up` refuses that, and all else has to work all the same.
+    """
+    names = place.names
+    machine = machine_wanted(spec, names.env)
+    if kind_wanted(spec, names.env, place.kind) != "ec2" or not machine.allowed_cidrs:
+        return None
+    # What an emulator lacks: AWS's list of Debian's images, and Data Lifecycle Manager.
+    lacking = {"image_parameter": _AMAZONS_IMAGE, "daily_snapshots": False} if place.emulated else {}
+    return lacking | {
+        "name": names.mlflow_server,
+        "path": names.iam_path,
+        "parameter_path": names.parameter_path,
+        "instance_type": machine.instance_type,
+        "domain": machine.domain or "",
+        "allowed_cidrs": list(machine.allowed_cidrs),
+        "volume_gb": machine.volume_gb,
+    }
 
 
 def tags(names: Names, spec: Spec) -> dict[str, str]:

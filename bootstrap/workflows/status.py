@@ -6,17 +6,19 @@ from dataclasses import asdict, dataclass, replace
 from datetime import date
 from typing import Any, Literal
 
-from bootstrap.adapters import servers
 from bootstrap.adapters.aws import buckets, people
 from bootstrap.adapters.process import Jobs
 from bootstrap.core.last_day import is_past
 from bootstrap.core.plan import steps_from_terraform
 from bootstrap.core.record import Record
 from bootstrap.errors import BootstrapError
+from bootstrap.workflows import laptop as laptops
 from bootstrap.workflows import provision
 from bootstrap.workflows.guard import guarded
 from bootstrap.workflows.kept import KeptBucket, kept_buckets
+from bootstrap.workflows.mlflow_server import is_healthy
 from bootstrap.workflows.parallel import Side
+from bootstrap.workflows.prepare import login
 from bootstrap.workflows.project import Project
 from bootstrap.workflows.registry import open_registry
 from bootstrap.workflows.story import Story
@@ -81,8 +83,7 @@ def _one(project: Project, env: str, story: Story, *, drift: bool, today: date) 
     project = project.as_recorded(record)
     common: dict[str, Any] = when | {"target": record.target, "bucket": record.bucket}
     if record.mlflow_tracking_uri:
-        healthy = servers.answers(f"{record.mlflow_tracking_uri}/health")
-        common |= {"mlflow_url": record.mlflow_tracking_uri, "mlflow_healthy": healthy}
+        common |= {"mlflow_url": record.mlflow_tracking_uri, "mlflow_healthy": _healthy(project, record)}
     try:
         place = reach(project, record, None, story)
         if place is None:
@@ -96,6 +97,16 @@ def _one(project: Project, env: str, story: Story, *, drift: bool, today: date) 
     if drift:
         common["drift"] = _drift(project, record, place, story)
     return EnvironmentStatus(env, "up" if record.complete else "incomplete", **common)
+
+
+def _healthy(project: Project, record: Record) -> bool | None:
+    if record.mlflow != "dagshub":
+        return is_healthy(record)
+    try:
+        found = login(laptops.look_around(project), record)
+        return found.login_works() if found is not None else None
+    except BootstrapError:
+        return False
 
 
 def _drift(project: Project, record: Record, place: Place, story: Story) -> list[str]:

@@ -13,6 +13,13 @@ class Step(Protocol):
         """Say how far it is."""
 
 
+class Silent:
+    """A step of which nothing is told: another one tells of it."""
+
+    def detail(self, text: str) -> None:
+        """Keep it to oneself."""
+
+
 class Story(Protocol):
     """What goes to standard error."""
 

@@ -14,16 +14,15 @@ from bootstrap.adapters.aws import buckets, people
 from bootstrap.adapters.aws.session import KeyPair, warm_up
 from bootstrap.adapters.emulator import require_local_extra
 from bootstrap.adapters.files import read_text
-from bootstrap.adapters.mlflow import MlflowServer
-from bootstrap.adapters.mlflow_api import DEFAULT_EXPERIMENT, MlflowApi, new_password
 from bootstrap.adapters.process import Jobs
 from bootstrap.core.last_day import is_past
 from bootstrap.core.membership import Membership
+from bootstrap.core.mlflow_kind import hub_wanted, kind_wanted, require_usable
 from bootstrap.core.names import CI_MEMBER, profile
 from bootstrap.core.plan import Plan, in_words
 from bootstrap.core.record import Record, Target
 from bootstrap.core.roster import parse_roster
-from bootstrap.errors import BootstrapError, ConfigError, Declined, GitHubFailed, NotSupportedYet, TerraformFailed
+from bootstrap.errors import BootstrapError, ConfigError, Declined, GitHubFailed, TerraformFailed
 from bootstrap.workflows import github, local, provision
 from bootstrap.workflows import laptop as laptops
 from bootstrap.workflows.clock import today
@@ -32,16 +31,16 @@ from bootstrap.workflows.github_entry import begin_to_look, enter_github, spare_
 from bootstrap.workflows.guard import guarded
 from bootstrap.workflows.history import chronicled
 from bootstrap.workflows.laptop import Laptop
-from bootstrap.workflows.mlflow_access import administrator
+from bootstrap.workflows.mlflow_kinds import server_wanted
 from bootstrap.workflows.operator import heed_operator
 from bootstrap.workflows.parallel import Side
 from bootstrap.workflows.pin import pin_account
-from bootstrap.workflows.prepare import Found, Prepared, draft, find_mlflow, login, prepare, wants_mlflow
+from bootstrap.workflows.prepare import Found, Prepared, draft, login, prepare
 from bootstrap.workflows.project import Project
 from bootstrap.workflows.provision import Provisioner, Tools
 from bootstrap.workflows.registry import open_registry
+from bootstrap.workflows.story import Silent, Story
 from bootstrap.workflows.story import Step as StoryStep
-from bootstrap.workflows.story import Story
 from bootstrap.workflows.target import Place, open_place, require_same
 from bootstrap.workflows.verify import Check, verified, verify, verify_access, verify_login
 
@@ -105,8 +104,11 @@ def preview(project: Project, request: Request, story: Story) -> Plan:
             if has_state:
                 provision.clear_stale_locks(place, run, story)
             provision.adopt_existing(provisioner, project.spec, membership, entry.adopted)
-            mlflow = find_mlflow(project, place)
-            found = Found(project, place, laptop, mlflow, has_state=has_state, settled=False, site=entry.site)
+            mlflow = server_wanted(project, place, laptop)
+            before = project.record(request.env)
+            found = Found(
+                *(project, place, laptop, mlflow), has_state=has_state, settled=False, site=entry.site, before=before
+            )
             pending = provision.plan_all(provisioner, side, local_state=not has_state)
             return prepare(found, pending, side, story).plan
         finally:
@@ -138,16 +140,19 @@ def up(project: Project, request: Request, story: Story, confirm: Confirm, *, su
         place = open_place(project, request.env, request.target, request.profile, story)
         heed_operator(project, place, story)
         chronicle.reached(place)
+        mlflow = server_wanted(project, place, laptop)
         settled = run.interrupted_since is None and _is_settled(project, place)
         made_state = not settled and _ensure_state(project, place, story)
-        mlflow = find_mlflow(project, place)
-        if sure and mlflow != "unwanted":
-            side.start(partial(_start_mlflow, project, place))
+        if sure:
+            side.start(mlflow.begin)
         membership = Membership() if made_state else open_registry(project, place, story).membership
         _tell_of_roster(project, membership, request.env, story)
         entry = enter_github(project, place, side.result(looking) if looking else None, story)
         settled = settled and not entry.is_new
-        found = Found(project, place, laptop, mlflow, has_state=not made_state, settled=settled, site=entry.site)
+        before = project.record(request.env)
+        found = Found(
+            *(project, place, laptop, mlflow), has_state=not made_state, settled=settled, site=entry.site, before=before
+        )
         provisioner = provision.prepare(project, place, tools, jobs, run, membership=membership, trust=entry.trust)
         if not settled:
             provision.clear_stale_locks(place, run, story)
@@ -156,7 +161,7 @@ def up(project: Project, request: Request, story: Story, confirm: Confirm, *, su
                 spare_provider(provisioner, place, project)
             if sure:
                 chronicle.acts(target=request.target)
-                project.save(draft(project, place))
+                project.save(draft(project, place, mlflow))
         elif entry.adopted:
             # A plan that was answered with no may have taken the provider out of the state.
             provisioner.root("environment").write_adoptions(entry.adopted)
@@ -265,8 +270,8 @@ def _before_anything(project: Project, request: Request, story: Story) -> Tools:
     env = project.spec.environment(request.env)
     require_same(project, request.env, request.target)
     if request.target == "aws":
-        _refuse_unsupported(project, request.env, story)
-    elif wants_mlflow(project, request.env):
+        require_usable(project.spec, request.env, "aws")
+    elif kind_wanted(project.spec, request.env, request.target) == "laptop":
         require_local_extra("mlflow", "the MLflow server")
     if request.target == "local":
         require_local_extra("moto", "the AWS emulator")
@@ -278,6 +283,8 @@ def _before_anything(project: Project, request: Request, story: Story) -> Tools:
     laptop = laptops.look_around(project)
     owner = f"{project.spec.project}/{env.name}"
     laptops.check(laptop, profile(project.spec.project, env.name), owner, env.name)
+    if request.target == "aws":
+        laptops.check_hub(project, laptop, hub_wanted(project.spec, env.name))
     if shadowing := laptops.shadowing(project.environ):
         story.note(
             f"Your shell sets {', '.join(shadowing)}, and that wins over any AWS profile. `unset` before you use "
@@ -302,18 +309,6 @@ def _tell_of_roster(project: Project, membership: Membership, env: str, story: S
             f"{len(missing)} of {roster} are not in '{env}' yet; to invite them: "
             f"bootstrap onboard --roster {roster} --env {env}"
         )
-
-
-def _refuse_unsupported(project: Project, env: str, story: Story) -> None:
-    table = project.spec.environment(env)
-    if table.mlflow is not None and table.mlflow.kind != "none":
-        where = project.spec.where("environments", env, "mlflow", "kind")
-        raise NotSupportedYet(
-            f'{where}: MLflow with kind = "{table.mlflow.kind}" is not supported yet on AWS.',
-            hint='Write kind = "none" to bring up the rest, or rehearse with a real MLflow server: add --local.',
-        )
-    if table.mlflow is None:
-        story.note("An MLflow server on AWS is not supported yet; everything else is brought up.")
 
 
 @contextmanager
@@ -351,18 +346,13 @@ def _ensure_state(project: Project, place: Place, story: Story) -> bool:
     return True
 
 
-def _start_mlflow(project: Project, place: Place) -> MlflowServer:
-    if place.emulator is None:
-        raise AssertionError("only the local target runs an MLflow server here")
-    local.ensure_mlflow(project, place.names.env, place.names.bucket, place.emulator)
-    return local.mlflow_server(project, place.names.env)
-
-
 def _carry_out(project: Project, provisioner: Provisioner, prepared: Prepared, side: Side, story: Story) -> Outcome:
     record, place, laptop = prepared.record, prepared.place, prepared.laptop
     project.save(record)
-    account = side.start(partial(_ensure_login, project, prepared)) if record.mlflow_tracking_uri else None
-    remote = side.start(partial(laptops.write_remote, project, laptop, record, story))
+    mlflow = prepared.mlflow
+    before = laptops.read_password(laptop, record)
+    early = None if mlflow.waits_for_terraform else side.start(partial(mlflow.admit, record, before, story, Silent()))
+    remote = side.start(partial(laptops.write_remote, project, laptop, record, story, mlflow.given_password))
     with story.step("Applying the plan") as step:
         applied = {}
         for name, pending in prepared.pending.items():
@@ -375,11 +365,13 @@ def _carry_out(project: Project, provisioner: Provisioner, prepared: Prepared, s
         side.result(applied["environment"])
     tried = side.start(partial(verify_access, place, record, key, story))
     record = side.result(remote)
+    if early is None:
+        record = mlflow.located(record, provisioner.outputs("environment"))
     project.save(record)
     password = None
-    if account is not None:
-        with story.step("Waiting for the MLflow server"):
-            password = side.result(account)
+    if record.mlflow_tracking_uri is not None:
+        with story.step("Waiting for the MLflow server") as step:
+            password = side.result(early) if early else mlflow.admit(record, before, story, step)
     laptops.write_env(laptop, record, password)
     with story.step("Trying it out with the member's own key and login"):
         checks = verified([*side.result(tried), *verify_login(login(laptop, record))])
@@ -407,21 +399,3 @@ def _mint(place: Place, record: Record, dead: KeyPair | None) -> KeyPair:
             )
         people.delete_key(place.aws, user, spare.id)
     return people.mint_key(place.aws, user)
-
-
-def _ensure_login(project: Project, prepared: Prepared) -> str:
-    """Start the MLflow server if need be, and return the password of `ci` there, made anew unless the old one works."""
-    server = _start_mlflow(project, prepared.place)
-    running = server.running()
-    if running is None:
-        raise BootstrapError(f"The MLflow server ended at once; see {server.log}.", hint="Run the same command again.")
-    server.wait(running)
-    before = laptops.read_password(prepared.laptop, prepared.record)
-    if before and MlflowApi(running.url, CI_MEMBER, before).login_works():
-        password = before
-    else:
-        password = new_password()
-        administrator(server, running).ensure_user(CI_MEMBER, password)
-    # Without it, a script that names no experiment would be refused.
-    administrator(server, running).ensure_experiment_permission(CI_MEMBER, DEFAULT_EXPERIMENT, "EDIT")
-    return password

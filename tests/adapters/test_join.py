@@ -29,6 +29,7 @@ from bootstrap.adapters.aws.session import Aws, KeyPair
 from bootstrap.adapters.emulator import ACCOUNT, Emulator
 from bootstrap.commands.join import command as join_command
 from bootstrap.commands.leave import command as leave_command
+from bootstrap.core.dagshub import Hub
 from bootstrap.core.invite import Invite, InviteError
 from bootstrap.core.names import Names
 from bootstrap.core.record import Record
@@ -38,6 +39,7 @@ from bootstrap.workflows.join import Joined, join
 from bootstrap.workflows.leave import Left, leave
 from bootstrap.workflows.project import Project
 from tests.adapters.doubles import Story
+from tests.dagshub_server import HubServer, dagshub
 from tests.ports import some_port
 
 NAMES = Names("course", "stag", ACCOUNT)
@@ -1155,3 +1157,81 @@ def test_the_last_day_is_told(runner: CliRunner, student: Student, invite: Invit
     path.write_text(sealing.seal_to_code(replace(invite, expires=date(2999, 7, 1)).to_bytes(), code))
     done = runner.invoke(join_command, [str(path), "--code", code.secret])
     assert "last day     2999-07-01 (UTC)" in done.stdout
+
+
+# --- MLflow on DagsHub: the invite has its address, each brings a token of their own ---
+
+TOKEN = "a" * 40
+
+
+@pytest.fixture
+def hub() -> Iterator[HubServer]:
+    with dagshub() as found:
+        yield found
+
+
+def of_hub(cloud: Cloud, hub: HubServer) -> Invite:
+    uri = f"{hub.url}/ana/course.mlflow"
+    return cloud.invite(mlflow_tracking_uri=uri, mlflow_password=None)
+
+
+def test_a_token_in_the_environment(
+    student: Student, cloud: Cloud, hub: HubServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = student.texts()
+    monkeypatch.setenv("DAGSHUB_USER_TOKEN", TOKEN)
+    done = student.join(of_hub(cloud, hub))
+    assert "log in to MLflow" in [check.what for check in done.checks]
+    settings = student.read(".env")
+    assert "MLFLOW_TRACKING_USERNAME=ana-hub\n" in settings
+    assert f"MLFLOW_TRACKING_PASSWORD={TOKEN}\n" in settings
+    assert student.read(".dvc/config.local").count(TOKEN) == 2
+    assert TOKEN not in student.read(".dvc/config")
+    monkeypatch.delenv("DAGSHUB_USER_TOKEN")
+    files = student.files()
+    assert not student.join(done.invite).changed, "the token that is written here still does"
+    assert student.files() == files
+    assert not any(TOKEN in text for text in student.story.told)
+    student.leave()
+    assert student.texts() == before
+
+
+def test_a_token_that_is_asked_for(student: Student, cloud: Cloud, hub: HubServer) -> None:
+    asked = []
+
+    def answer(of: Hub) -> str:
+        asked.append(of.token_page)
+        return TOKEN
+
+    how = (os.environ, student.home, of_hub(cloud, hub), None, student.story, NOW)
+    assert join(student.folder, *how, ask_token=answer).changed
+    assert asked == [f"{hub.url}/user/settings/tokens"]
+    assert TOKEN in student.read(".env")
+
+
+def test_without_a_token_all_but_mlflow_works(student: Student, cloud: Cloud, hub: HubServer) -> None:
+    done = student.join(of_hub(cloud, hub))
+    assert "log in to MLflow" not in [check.what for check in done.checks]
+    assert "MLFLOW" not in student.read(".env")
+    assert any("/user/settings/tokens, then: export DAGSHUB_USER_TOKEN=" in note for note in student.story.told)
+
+
+def test_somebody_whom_the_repository_does_not_know_yet(
+    student: Student, cloud: Cloud, hub: HubServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub.repositories["ana/course"] = set()
+    monkeypatch.setenv("DAGSHUB_USER_TOKEN", TOKEN)
+    student.join(of_hub(cloud, hub))
+    assert any("does not take ana-hub yet" in note for note in student.story.told)
+    hub.repositories["ana/course"] = {"ana-hub"}
+    assert student.join(of_hub(cloud, hub)).changed
+    assert TOKEN in student.read(".env")
+
+
+def test_a_token_that_dagshub_does_not_know(
+    student: Student, cloud: Cloud, hub: HubServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DAGSHUB_USER_TOKEN", "c" * 40)
+    error = refused(student, BootstrapError, "does not know the token", of_hub(cloud, hub))
+    assert "/user/settings/tokens" in error.hint
+    assert "c" * 40 not in error.message + error.hint

@@ -22,6 +22,7 @@ from bootstrap.adapters.aws.session import Aws, KeyPair
 from bootstrap.adapters.emulator import Emulator
 from bootstrap.core.operator_policy import DOCUMENTS, Whose, operator_policy
 from bootstrap.workflows.operator import operator_template
+from tests.dagshub_server import dagshub
 from tests.faults.calls import Recorder, recorded, write_walk
 from tests.github.server import GitHubServer
 from tests.ports import some_port
@@ -34,15 +35,16 @@ pytestmark = pytest.mark.e2e
 
 # Set it to write down anew what the operator asks of AWS: tests/faults/README.md.
 RECORDS = os.environ.get("OPERATOR_CALLS") == "record"
+NO_MLFLOW = 'mlflow.kind = "none"'
 # The emulator cannot read a budget back, so none is made there: see infra/modules/budget.
-TOML = """\
+TOML = f"""\
 # By us, with love.
 project = "course"
 owner = "ana@example.org"
 
 [environments.stag]
 budget_usd = 20
-mlflow.kind = "none"
+{NO_MLFLOW}
 
 [github]
 repository = "ana/course"
@@ -128,6 +130,30 @@ def signed_in(course: Course, amazon: Amazon) -> Iterator[Course]:
         yield course
 
 
+def _come_up_with_dagshub(course: Course) -> None:
+    """Bring it up with MLflow and a second DVC remote on a stand-in for DagsHub."""
+    token, config = "a" * 40, course.folder / "bootstrap.toml"
+    with dagshub() as hub:
+        table = f'mlflow = {{ kind = "dagshub", repository = "ana/course", url = "{hub.url}" }}'
+        config.write_text(config.read_text().replace(NO_MLFLOW, table))
+        refused = course.bootstrap("up", "--env", "stag", "--yes", code=2)
+        assert "DAGSHUB_USER_TOKEN is not set" in refused.err
+        assert f"{hub.url}/user/settings/tokens" in refused.err
+        done = course.bootstrap("up", "--env", "stag", "--yes", DAGSHUB_USER_TOKEN=token)
+        assert f"MLflow       {hub.url}/ana/course.mlflow  (login ana-hub, password in .env)" in done.out
+        assert f"{hub.url}/ana/course.mlflow (healthy)" in course.bootstrap("status").out
+    assert course.dotenv()["MLFLOW_TRACKING_PASSWORD"] == token
+    personal = course.folder / ".dvc" / "config.local"
+    assert (personal.read_text().count(token), personal.stat().st_mode & 0o777) == (2, 0o600)
+    assert course.run("dvc", "remote", "default").out.strip() == "stag"
+    listed = course.run("dvc", "remote", "list").out
+    assert "s3://dvc" in listed
+    holding = [path for path in course.folder.rglob("*") if path.is_file() and token.encode() in path.read_bytes()]
+    assert sorted(holding) == sorted([personal, course.folder / ".env"]), "the token is nowhere else"
+    assert not [text for text in course.heard if token in text]
+    config.write_text(config.read_text().replace(table, NO_MLFLOW))
+
+
 def test_from_plan_to_down(signed_in: Course, amazon: Amazon) -> None:
     course = signed_in
     theirs = Bystanders(amazon.owner, "/staff/teacher", staff=("/staff/head",))
@@ -151,7 +177,13 @@ def test_from_plan_to_down(signed_in: Course, amazon: Amazon) -> None:
         assert "s3:CreateBucket" in refused.err
         assert "`bootstrap doctor` lists all that are missing" in refused.err
         amazon.allow()
+    _come_up_with_dagshub(course)
     done = course.bootstrap("up", "--env", "stag", "--yes")
+    assert "- the DVC remote dagshub" in done.err
+    assert "dagshub" not in "".join(path.read_text() for path in (course.folder / ".dvc").glob("config*"))
+    assert not [name for name in course.dotenv() if name.startswith("MLFLOW")]
+    # The folder is in every bucket: whoever wants a server later finds its place.
+    assert "mlflow" not in (done.out + done.err).replace("the folder mlflow/", "").lower(), "there is none"
     assert "'stag' is up in AWS account 123456789012, us-east-1" in done.out
     assert "It costs about $0.00 a month" in done.err
     tied = '[environments.stag]\naccount = "123456789012"  # `bootstrap up` wrote this: no other account is touched\n'

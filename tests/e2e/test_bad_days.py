@@ -93,12 +93,12 @@ class TestConfiguration:
         assert "did you mean" in message.lower()
         assert "expires" in message
 
-    def test_mlflow_on_ec2(self, course: Course) -> None:
+    def test_a_machine_for_mlflow_that_nobody_may_reach(self, course: Course) -> None:
         write(course.folder / "bootstrap.toml", CONFIG + '[environments.stag.mlflow]\nkind = "ec2"\n')
         message = refused(course, *ON_AWS)
-        assert "not supported yet" in message
-        assert "bootstrap.toml:3" in message
-        assert "--local" in message
+        assert "bootstrap.toml:2: MLflow of 'stag' gets a machine of its own" in message
+        assert 'allowed_cidrs = ["203.0.113.7/32"]' in message
+        assert 'kind = "none"' in message
 
 
 class TestTools:
@@ -216,7 +216,11 @@ class TestAnswers:
         assert "Add --yes." in refused(course, "down", "--env", "stag", code=2)
 
     def test_no_credentials_on_aws(self, course: Course) -> None:
-        message = refused(course, *ON_AWS)
+        config = write(course.folder / "bootstrap.toml", CONFIG + '[environments.stag]\nmlflow.kind = "none"\n')
+        try:
+            message = refused(course, *ON_AWS)
+        finally:
+            config.unlink()
         assert "There are no AWS credentials on this machine" in message
         assert "--local" in message
         assert "--profile" in message
@@ -267,10 +271,15 @@ class TestUpBesideOthers:
         assert "PRE dvc/" in listed
 
     def test_a_members_profile_administers_nothing(self, course: Course) -> None:
-        for message in (
-            refused(course, "up", "--env", "prod", "--yes", AWS_PROFILE="course-stag"),
-            refused(course, "up", "--env", "prod", "--yes", "--profile", "course-stag"),
-        ):
+        config = write(course.folder / "bootstrap.toml", CONFIG + '[environments.prod]\nmlflow.kind = "none"\n')
+        try:
+            messages = (
+                refused(course, "up", "--env", "prod", "--yes", AWS_PROFILE="course-stag"),
+                refused(course, "up", "--env", "prod", "--yes", "--profile", "course-stag"),
+            )
+        finally:
+            config.unlink()
+        for message in messages:
             assert "'course-stag', the profile of a member of course/stag" in message
             assert "--profile" in message
 

@@ -87,7 +87,7 @@ def abroad(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> I
 @pytest.mark.usefixtures("abroad")
 @pytest.mark.parametrize(("last", "past"), [(DAY, False), (DAY - timedelta(days=1), True)], ids=["today", "yesterday"])
 def test_status_up_and_expire_agree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, last: date, past: bool) -> None:
-    text = f'project = "demo"\n[environments.stag]\nexpires = {last}\n'
+    text = f'project = "demo"\n[environments.stag]\nexpires = {last}\nmlflow.kind = "none"\n'
     (tmp_path / "bootstrap.toml").write_text(text)
     monkeypatch.chdir(tmp_path)
     [found] = json.loads(CliRunner().invoke(cli, ["status", "--json"]).stdout)["environments"]

@@ -14,7 +14,7 @@ NAMES = {"bucket": "demo--stag--123456789012"}
 WORDS = {
     "the bucket by its name": (
         Change("module.storage.aws_s3_bucket.this", "aws_s3_bucket", "create"),
-        "the S3 bucket demo--stag--123456789012: data lake, DVC remote, MLflow artifacts",
+        "the S3 bucket demo--stag--123456789012: data lake, DVC remote, artifacts",
     ),
     "a setting of the bucket": (
         Change("module.storage.aws_s3_bucket_versioning.this", "aws_s3_bucket_versioning", "create"),
@@ -50,8 +50,7 @@ WORDS = {
     ),
     "a bucket that is there already": (
         Change("module.storage.aws_s3_bucket.this", "aws_s3_bucket", "import"),
-        "the S3 bucket demo--stag--123456789012: data lake, DVC remote, MLflow artifacts "
-        "(is there already: taken over)",
+        "the S3 bucket demo--stag--123456789012: data lake, DVC remote, artifacts (is there already: taken over)",
     ),
     "something we have no words for": (
         Change("module.x.aws_sqs_queue.this", "aws_sqs_queue", "create"),

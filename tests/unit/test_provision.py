@@ -94,3 +94,60 @@ def test_an_emulator_in_place_of_aws_gets_no_budget() -> None:
     given = inputs(spec, place, Membership())["environment"]["budget"]
     assert isinstance(given, dict)
     assert given["rehearsal"] is True
+
+
+MACHINE = """\
+project = "demo"
+[environments.stag.mlflow]
+kind = "ec2"
+instance_type = "t4g.small"
+domain = "mlflow.example.org"
+allowed_cidrs = ["203.0.113.0/24", "2001:db8::/32"]
+volume_gb = 40
+[environments.bare.mlflow]
+kind = "ec2"
+allowed_cidrs = ["203.0.113.7/32"]
+[environments.closed]
+[environments.hub.mlflow]
+kind = "dagshub"
+repository = "ana/course"
+[environments.quiet]
+mlflow.kind = "none"
+"""
+
+
+def machine_of(env: str, target: Target = "aws") -> object:
+    place = Place(target, Names("demo", env, "123456789012"), Aws("us-east-1"), None, False, False)
+    return inputs(parse_spec(MACHINE, "bootstrap.toml"), place, Membership())["environment"]["mlflow"]
+
+
+def test_terraform_is_told_of_the_machine() -> None:
+    assert machine_of("stag") == {
+        "name": "demo.stag.mlflow",
+        "path": "/demo/stag/",
+        "parameter_path": "/demo/stag/",
+        "instance_type": "t4g.small",
+        "domain": "mlflow.example.org",
+        "allowed_cidrs": ["203.0.113.0/24", "2001:db8::/32"],
+        "volume_gb": 40,
+    }
+    bare = machine_of("bare")
+    assert isinstance(bare, dict)
+    assert (bare["domain"], bare["instance_type"], bare["volume_gb"]) == ("", "t3.small", 20)
+
+
+def test_an_emulator_is_not_asked_for_what_it_lacks() -> None:
+    place = Place("aws", Names("demo", "bare", "123456789012"), Aws("us-east-1"), None, True, True)
+    machine = inputs(parse_spec(MACHINE, "bootstrap.toml"), place, Membership())["environment"]["mlflow"]
+    assert isinstance(machine, dict)
+    assert machine["daily_snapshots"] is False
+    assert machine["image_parameter"].startswith("/aws/service/ami-amazon-linux-latest/")
+
+
+@pytest.mark.parametrize("env", ["closed", "hub", "quiet"])
+def test_no_machine_where_none_is_wanted_or_nobody_may_reach_it(env: str) -> None:
+    assert machine_of(env) is None
+
+
+def test_no_machine_on_a_laptop() -> None:
+    assert machine_of("stag", "local") is None

@@ -18,6 +18,7 @@ MASKED = {
     "a variable": (f"AWS_SECRET_ACCESS_KEY={SECRET}", "AWS_SECRET_ACCESS_KEY=****"),
     "a variable among others": (f"A=1 AWS_SESSION_TOKEN={SECRET} B=2", "A=1 AWS_SESSION_TOKEN=**** B=2"),
     "a variable, exported": (f'export MLFLOW_TRACKING_PASSWORD="{SECRET}"', 'export MLFLOW_TRACKING_PASSWORD="****"'),
+    "a variable of DagsHub's": (f"export DAGSHUB_USER_TOKEN={SECRET}", "export DAGSHUB_USER_TOKEN=****"),
     "INI": (f"aws_secret_access_key = {SECRET}\nregion = x", "aws_secret_access_key = ****\nregion = x"),
     "INI without spaces": (f"admin_password={SECRET}\n", "admin_password=****\n"),
     "JSON": (f'{{"SecretAccessKey": "{SECRET}", "User": "ana"}}', '{"SecretAccessKey": "****", "User": "ana"}'),

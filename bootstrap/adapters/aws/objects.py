@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from pathlib import Path, PurePosixPath
 
 from bootstrap.adapters.aws.session import Aws, error_code, explained
@@ -133,6 +134,35 @@ def _place(folder: Path, relative: str, bucket: str, key: str) -> Path:
 
 def _is_unsafe(part: str) -> bool:
     return part in (".", "..") or not _UNSAFE.isdisjoint(part) or any(ord(sign) < 32 for sign in part)
+
+
+def put_empty(aws: Aws, bucket: str, key: str) -> datetime:
+    """Put an empty object in place of whatever was there; return when that was, by S3's clock. Raises AwsFailed."""
+    with explained(f"write s3://{bucket}/{key} (s3:PutObject)"):
+        aws.client("s3").put_object(Bucket=bucket, Key=key, Body=b"")
+        moment = changed(aws, bucket, key)
+    return moment if moment is not None else datetime.now(timezone.utc)
+
+
+def changed(aws: Aws, bucket: str, key: str) -> datetime | None:
+    """Return when an object was last written, in whole seconds; None if it is not there. Raises AwsFailed."""
+    from botocore.exceptions import ClientError
+
+    with explained(f"look at s3://{bucket}/{key} (s3:GetObject)"):
+        try:
+            answer = aws.client("s3").head_object(Bucket=bucket, Key=key)
+        except ClientError as error:
+            if error_code(error) in _ABSENT:
+                return None
+            raise
+    moment: datetime = answer["LastModified"]
+    return moment
+
+
+def fetch(aws: Aws, bucket: str, key: str, target: Path) -> None:
+    """Write an object's content to the file `target`. Raises AwsFailed."""
+    with explained(f"download s3://{bucket}/{key} (s3:GetObject)"):
+        aws.client("s3").download_file(bucket, key, str(target))
 
 
 def delete_keys(aws: Aws, bucket: str, keys: Iterator[str]) -> None:
