@@ -65,7 +65,7 @@ locals {
 # --- what is kept: the volume with both databases, and the address ---
 
 resource "aws_ebs_volume" "data" {
-  #checkov:skip=CKV_AWS_189: AWS's own key encrypts it; one of the account's own costs a dollar a month and keeps out nobody else here.
+  #checkov:skip=CKV_AWS_189: AWS's own key encrypts it; one of the account's own costs extra every month and outlives a teardown by days.
   availability_zone = local.first_zone
   type              = "gp3"
   size              = var.volume_gb
@@ -219,4 +219,13 @@ resource "aws_volume_attachment" "data" {
 
   # A machine that is replaced writes its databases to the end and lets go of the volume by itself.
   stop_instance_before_detaching = true
+}
+
+# Somebody may stop it by hand to save money, and a `down` that was interrupted has stopped it: it runs again after the
+# next apply.
+resource "aws_ec2_instance_state" "this" {
+  instance_id = aws_instance.this.id
+  state       = "running"
+
+  depends_on = [aws_volume_attachment.data, aws_eip_association.this]
 }
