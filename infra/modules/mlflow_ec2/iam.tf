@@ -47,7 +47,7 @@ locals {
       Statement = [{ Effect = "Allow", Action = "sts:AssumeRole", Principal = { Service = "ec2.amazonaws.com" } }]
     }
     # Not for another account's policies, whose owner might name our role.
-    # https://docs.aws.amazon.com/ebs/latest/userguide/dlm-prerequisites.html
+    # https://docs.aws.amazon.com/ebs/latest/userguide/service-role.html
     dlm = {
       Version = "2012-10-17"
       Statement = [{

@@ -117,7 +117,7 @@ locals {
   )
   # Packages of Debian's and Python's, S3, SSM and the certificate's authority. What a machine asks of its own network
   # (names, time, credentials) passes no security group:
-  # https://docs.aws.amazon.com/vpc/latest/userguide/infrastructure-security.html
+  # https://docs.aws.amazon.com/vpc/latest/userguide/VPC_Security.html
   egress = { for pair in setproduct([80, 443], local.everywhere) : "${pair[0]} to ${pair[1]}" => { port = pair[0], cidr = pair[1] } }
 }
 
@@ -172,7 +172,7 @@ resource "aws_instance" "this" {
   ebs_optimized = true
 
   # Credentials of the role only for who can send a PUT from the machine itself, not through a proxy or a container.
-  # https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/configuring-IMDS-existing-instances.html
+  # https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instance-metadata-v2-how-it-works.html
   metadata_options {
     http_endpoint               = "enabled"
     http_tokens                 = "required"
