@@ -10,7 +10,6 @@ import signal
 import socket
 import sqlite3
 import ssl
-import subprocess
 import sys
 import tempfile
 import time
@@ -26,6 +25,7 @@ from typing import Any
 from tests.machine.cloud import BUCKET, PASSWORD, Cloud
 from tests.machine.container import Container
 from tests.machine.guest import HOST_SEEN_FROM_INSIDE, Guest
+from tests.machine.old import OLD, old_databases
 from tests.machine.rendering import SAMPLE, UserData, render
 from tests.machine.root import Root, blank_disk, run
 from tests.ports import some_port
@@ -36,8 +36,6 @@ AUTHORITY = "/srv/data/caddy/caddy/pki/authorities/local/root.crt"
 API = "/api/2.0/mlflow"
 ARTIFACTS = "/api/2.0/mlflow-artifacts/artifacts"
 BACKUP = "mlflow/.backup"
-# The oldest MLflow whose databases the upgrade is tried with; it runs on the packages of today.
-OLD = "3.10.1"
 _LARGE = 64 * 1024 * 1024
 
 
@@ -362,32 +360,6 @@ class Proof:
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
     def redirect_request(self, *_: Any) -> None:
         """Follow none."""
-
-
-def old_databases(work: Path) -> Path:
-    """Make the databases of an older MLflow, with one run in them, in a folder that is returned."""
-    folder, packages = work / "old", work / "old-packages"
-    if (folder / "auth.db").exists():
-        return folder
-    folder.mkdir(parents=True, exist_ok=True)
-    pins = [f"{name}=={OLD}" for name in ("mlflow", "mlflow-skinny", "mlflow-tracing")]
-    run([sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", str(packages), *pins])
-    script = f"""
-import mlflow
-assert mlflow.__version__ == {OLD!r}
-from mlflow.server.auth.sqlalchemy_store import SqlAlchemyStore
-client = mlflow.MlflowClient("sqlite:///mlflow.db")
-run = client.create_run(client.create_experiment("old", artifact_location="mlflow-artifacts:/1"))
-client.log_metric(run.info.run_id, "accuracy", 0.5)
-store = SqlAlchemyStore()
-store.init_db("sqlite:///auth.db")
-store.create_user("admin", "of-old-times-12", is_admin=True)
-"""
-    environ = {**os.environ, "PYTHONPATH": str(packages), "MLFLOW_DISABLE_TELEMETRY": "true"}
-    done = subprocess.run([sys.executable, "-c", script], cwd=folder, env=environ, capture_output=True)
-    if done.returncode:
-        raise RuntimeError(done.stderr.decode(errors="replace"))
-    return folder
 
 
 def rendered(work: Path, port: int) -> UserData:

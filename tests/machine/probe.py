@@ -8,6 +8,7 @@ import mmap
 import os
 import socket
 import sys
+import time
 import urllib.request
 from collections.abc import Callable
 from functools import partial
@@ -76,7 +77,7 @@ def main() -> None:
                 "raw packets": lambda: socket.socket(socket.AF_PACKET, socket.SOCK_RAW),
                 "writable code": lambda: mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC),
                 "change the host's name": lambda: socket.sethostname("x"),
-                "set the clock": lambda: system_call("settimeofday", None, None),
+                "set the clock": lambda: time.clock_settime(time.CLOCK_REALTIME, time.time()),
             }.items()
             if can(do)
         ],

@@ -70,6 +70,18 @@ def test_user_data_that_ec2_would_refuse_are_not_rendered(tmp_path: Path, monkey
         render(program, plain, tmp_path / "root")
 
 
+def test_the_module_passes_its_own_tests(tmp_path: Path) -> None:
+    program = shutil.which("terraform")
+    if program is None:
+        pytest.skip("terraform is not on PATH")
+    folder = tmp_path / "machine"
+    shutil.copytree(MACHINE, folder)
+    plain = {name: value for name, value in os.environ.items() if not name.startswith(("TF_", "AWS_"))}
+    for argv in (["init", "-input=false"], ["test"]):
+        done = subprocess.run([program, *argv, "-no-color"], cwd=folder, env=plain, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_all_that_the_user_data_need_is_laid_out(tmp_path: Path) -> None:
     """Terraform works in a copy of infra/; what `file()` names has to be in it."""
     lay_out(MACHINE.parents[2], tmp_path)
