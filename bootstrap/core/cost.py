@@ -31,7 +31,7 @@ from bootstrap.core.record import Target
 from bootstrap.core.spec import DagshubMlflow, Ec2Mlflow, EcsMlflow, Environment
 
 # The disk that the machine's system is on, beside the one for data: infra/modules/mlflow_ec2.
-SYSTEM_VOLUME_GB = 8
+SYSTEM_VOLUME_GB = 16
 # How much of the data volume is taken as written: AWS keeps a block for a snapshot once something was written to it.
 _WRITTEN = 0.1
 _KEPT_DAYS = 7
@@ -98,7 +98,7 @@ class Monthly:
 
     @property
     def in_short(self) -> str:
-        """The sum for a sentence: `about $21.17 a month`, or the least it can be and what is not known."""
+        """The sum for a sentence: `about $21.81 a month`, or the least it can be and what is not known."""
         missing = [line.what for line in self.lines if line.usd is None]
         if not missing:
             return f"about {in_dollars(self.known)} a month"

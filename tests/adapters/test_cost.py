@@ -162,7 +162,7 @@ def test_before_up_nobody_is_asked(project: Project, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(Aws, "client", lambda *_: pytest.fail("there is nothing to ask AWS"))
     found = costs.cost(project, "stag", None, Story())
     assert (found.target, found.spent) == (None, None)
-    assert found.monthly.known == pytest.approx(21.174)
+    assert found.monthly.known == pytest.approx(21.814)
 
 
 def test_on_a_laptop_it_says_what_aws_would_take(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -170,7 +170,7 @@ def test_on_a_laptop_it_says_what_aws_would_take(project: Project, monkeypatch: 
     project.save(record("local"))
     found = costs.cost(project, "stag", None, Story())
     assert found.target == "local"
-    assert found.monthly.known == pytest.approx(21.174)
+    assert found.monthly.known == pytest.approx(21.814)
     with pytest.raises(BootstrapError, match="AWS sends no bill"):
         costs.actual(project, "stag", None, Story(), lambda _: True, TODAY)
 
@@ -196,7 +196,7 @@ def test_without_credentials_the_rest_is_told(project: Project, monkeypatch: pyt
     story = Story()
     found = costs.cost(project, "stag", None, story).monthly
     assert found.usd is None
-    assert found.known == pytest.approx(21.174)
+    assert found.known == pytest.approx(21.814)
     assert story.notes == ["What is in the bucket is not counted: There are no AWS credentials on this machine."]
 
 
@@ -228,7 +228,7 @@ def test_the_page_has_each_part_the_sum_and_where_it_was_read(project: Project) 
     for words in (
         "machine for MLflow, t3.small 730 hours $0.0208 per hour $15.18",
         "its disks, gp3 8 + 20 GB $0.08 per GB-month $2.24",
-        "In us-east-1 about $21.17 a month.",
+        "In us-east-1 about $21.81 a month.",
         "With all 20 GB written: $1.00",
         "10,000 requests that read: $0.004",
         "machine for MLflow, t3.small: github.com/skypilot-org/skypilot-catalog",

@@ -463,7 +463,7 @@ class TestKeptBucket:
 MACHINE = Stream([Change("module.mlflow_ec2[0].aws_instance.this", "aws_instance", "delete")])
 
 
-@pytest.mark.parametrize(("stream", "usd"), [(MACHINE, 21.174), (Stream(), 0.0)], ids=["machine", "none"])
+@pytest.mark.parametrize(("stream", "usd"), [(MACHINE, 21.814), (Stream(), 0.0)], ids=["machine", "none"])
 def test_what_ends_is_the_machine_too_if_there_is_one(
     school: School, monkeypatch: pytest.MonkeyPatch, stream: Stream, usd: float
 ) -> None:

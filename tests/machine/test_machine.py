@@ -106,7 +106,7 @@ def test_the_settings_are_those_of_the_environment(user_data: UserData) -> None:
     assert settings["MACHINE_PASSWORD_PARAMETER"] == "/course/stag/mlflow/admin-password"
     assert settings["AWS_REGION"] == settings["AWS_DEFAULT_REGION"] == SAMPLE["region"]
     # On AWS the certificate is a public one and there is no endpoint.
-    assert settings["MACHINE_TLS"] == ""
+    assert settings["MACHINE_CERTIFICATE"] == "public"
     assert "AWS_ENDPOINT_URL" not in settings
 
 

@@ -179,9 +179,10 @@ resource "aws_instance" "this" {
     http_put_response_hop_limit = 1
   }
 
+  # The system and MLflow take 3 GB, swap 2, and an artifact of up to 4 GB is a file here on its way to the bucket.
   root_block_device {
     volume_type           = "gp3"
-    volume_size           = 8
+    volume_size           = 16
     encrypted             = true
     delete_on_termination = true
 

@@ -1,7 +1,7 @@
 locals {
   settings = {
     MACHINE_HOST               = var.hostname
-    MACHINE_TLS                = var.certificate == "internal" ? "tls internal" : ""
+    MACHINE_CERTIFICATE        = var.certificate
     MACHINE_PORT               = "5000"
     MACHINE_BUCKET             = var.bucket
     MACHINE_PASSWORD_PARAMETER = "${var.parameter_path}mlflow/admin-password"

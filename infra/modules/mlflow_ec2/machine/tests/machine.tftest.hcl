@@ -15,7 +15,7 @@ run "on_aws" {
   }
 
   assert {
-    condition     = strcontains(output.cloud_init, "MACHINE_TLS=\\\"\\\"") && !strcontains(output.cloud_init, "AWS_ENDPOINT_URL=")
+    condition     = strcontains(output.cloud_init, "MACHINE_CERTIFICATE=\\\"public\\\"") && !strcontains(output.cloud_init, "AWS_ENDPOINT_URL=")
     error_message = "On AWS the certificate is a public one, and there is no endpoint."
   }
 
@@ -34,7 +34,7 @@ run "on_an_emulator" {
   }
 
   assert {
-    condition     = strcontains(output.cloud_init, "MACHINE_TLS=\\\"tls internal\\\"") && strcontains(output.cloud_init, "AWS_ENDPOINT_URL=\\\"http://10.0.2.2:5000\\\"")
+    condition     = strcontains(output.cloud_init, "MACHINE_CERTIFICATE=\\\"internal\\\"") && strcontains(output.cloud_init, "AWS_ENDPOINT_URL=\\\"http://10.0.2.2:5000\\\"")
     error_message = "The certificate's source or the endpoint is not passed on."
   }
 }
