@@ -227,7 +227,7 @@ def test_the_page_has_each_part_the_sum_and_where_it_was_read(project: Project) 
     page = " ".join(shown().split())
     for words in (
         "machine for MLflow, t3.small 730 hours $0.0208 per hour $15.18",
-        "its disks, gp3 8 + 20 GB $0.08 per GB-month $2.24",
+        "its disks, gp3 16 + 20 GB $0.08 per GB-month $2.88",
         "In us-east-1 about $21.81 a month.",
         "With all 20 GB written: $1.00",
         "10,000 requests that read: $0.004",
