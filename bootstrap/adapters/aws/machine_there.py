@@ -209,9 +209,9 @@ def _not_wanted(rule: _Thing) -> str:
     what = f"lets everything out to {whom}{ports}" if outwards else f"lets {whom} in{ports}"
     group, identity = rule["GroupId"], rule["SecurityGroupRuleId"]
     return (
-        f"The security group {group} of MLflow's machine {what}, which is not as bootstrap.toml says. If Terraform does "
-        f"not know it, remove it: aws ec2 revoke-security-group-{'egress' if outwards else 'ingress'} --group-id {group} "
-        f"--security-group-rule-ids {identity}"
+        f"The security group {group} of MLflow's machine {what}, which is not as bootstrap.toml says. If this run does "
+        f"not remove it: aws ec2 revoke-security-group-{'egress' if outwards else 'ingress'} "
+        f"--group-id {group} --security-group-rule-ids {identity}"
     )
 
 
