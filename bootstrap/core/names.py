@@ -116,6 +116,14 @@ class Names:
         return _fitted(f"{self.project}.{self.env}.mlflow", IAM_USER_MAX)
 
     @property
+    def mlflow_snapshots_role(self) -> str:
+        """The IAM role with which that machine's data is copied every day, as infra/modules/mlflow_ec2 names it."""
+        name, end = self.mlflow_server, ".snapshots"
+        if len(name) + len(end) <= IAM_USER_MAX:
+            return f"{name}{end}"
+        return f"{name[:43]}-{hashlib.sha256(name.encode()).hexdigest()[:10]}{end}"
+
+    @property
     def parameter_path(self) -> str:
         """Below this lie the environment's parameters in SSM's store, with a slash at both ends."""
         return f"/{self.project}/{self.env}/"

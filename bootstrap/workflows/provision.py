@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bootstrap.adapters import terraform_folder
-from bootstrap.adapters.aws import buckets, budgets, emptying, people
+from bootstrap.adapters.aws import buckets, budgets, emptying, machine_there, people
 from bootstrap.adapters.process import Jobs
 from bootstrap.adapters.terraform import Backend, Terraform, environment_for
 from bootstrap.adapters.terraform_folder import RootFolder
@@ -35,6 +35,9 @@ ROOTS = ("environment", "members")
 _PATIENT_ROOTS = frozenset({"members"})
 PROVIDER_VERSION = "5.100.0"
 _AMAZONS_IMAGE = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64"
+# Who may reach port 80 of the machine, for its certificate: the authority asks from addresses that it does not publish.
+# https://letsencrypt.org/docs/faq/
+_CHALLENGE_CIDRS = ("0.0.0.0/0",)
 # What IAM answers to the second of two requests to make a user.
 # https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateUser.html
 _TAKEN = "EntityAlreadyExists"
@@ -267,6 +270,7 @@ def _machine(spec: Spec, place: Place) -> dict[str, object] | None:
         "instance_type": machine.instance_type,
         "domain": machine.domain or "",
         "allowed_cidrs": list(machine.allowed_cidrs),
+        "challenge_cidrs": list(_CHALLENGE_CIDRS),
         "volume_gb": machine.volume_gb,
     }
 
@@ -374,7 +378,9 @@ def taking_over(provisioner: Provisioner, names: Iterable[str], apply: Callable[
         return apply()
 
 
-def adopt_existing(provisioner: Provisioner, spec: Spec, membership: Membership, more: Mapping[str, str]) -> None:
+def adopt_existing(
+    provisioner: Provisioner, spec: Spec, membership: Membership, more: Mapping[str, str], story: Story
+) -> None:
     """Let Terraform take over what is there but may be missing in its state, as after a kill.
 
     `more` is what else there is of the environment: address → id. Raises BootstrapError if something of another's has
@@ -398,10 +404,30 @@ def adopt_existing(provisioner: Provisioner, spec: Spec, membership: Membership,
     wanted = _budget(spec, place)
     if wanted is not None and not wanted["rehearsal"] and budgets.exists(place.aws, names.account, names.budget, ours):
         budget = {"module.budget[0].aws_budgets_budget.this": f"{names.account}:{names.budget}"}
-    provisioner.root("environment").write_adoptions({**bucket, **budget, **more})
+    machine = _machine_there(spec, place, story)
+    provisioner.root("environment").write_adoptions({**bucket, **budget, **machine, **more})
     # Users have one name space whatever their path: one elsewhere would make Terraform fail without saying why.
     people.user_exists(place.aws, names.iam_user(CI_MEMBER), names.iam_path)
     adopt_members(provisioner, [CI_MEMBER, *membership.members])
+
+
+def _machine_there(spec: Spec, place: Place, story: Story) -> dict[str, str]:
+    """Return what there is of the machine for MLflow, address → id; nobody is asked where none is wanted."""
+    machine = _machine(spec, place)
+    if machine is None:
+        return {}
+    there = machine_there.find(
+        place.aws,
+        machine_there.Wanted(
+            names=place.names,
+            allowed_cidrs=machine_wanted(spec, place.names.env).allowed_cidrs,
+            challenge_cidrs=_CHALLENGE_CIDRS,
+            daily_snapshots=bool(machine.get("daily_snapshots", True)),
+        ),
+    )
+    for note in there.notes:
+        story.note(note)
+    return there.ids
 
 
 def clear_stale_locks(place: Place, run: Run, story: Story) -> None:

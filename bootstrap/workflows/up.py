@@ -103,7 +103,7 @@ def preview(project: Project, request: Request, story: Story) -> Plan:
             )
             if has_state:
                 provision.clear_stale_locks(place, run, story)
-            provision.adopt_existing(provisioner, project.spec, membership, entry.adopted)
+            provision.adopt_existing(provisioner, project.spec, membership, entry.adopted, story)
             mlflow = server_wanted(project, place, laptop)
             before = project.record(request.env)
             found = Found(
@@ -156,7 +156,7 @@ def up(project: Project, request: Request, story: Story, confirm: Confirm, *, su
         provisioner = provision.prepare(project, place, tools, jobs, run, membership=membership, trust=entry.trust)
         if not settled:
             provision.clear_stale_locks(place, run, story)
-            provision.adopt_existing(provisioner, project.spec, membership, entry.adopted)
+            provision.adopt_existing(provisioner, project.spec, membership, entry.adopted, story)
             if entry.trust is None and not made_state:
                 spare_provider(provisioner, place, project)
             if sure:

@@ -1,6 +1,6 @@
 """The machine for MLflow, made for real: the environment root against an emulator, from nothing to nothing.
 
-It takes four minutes, nearly all of which the provider waits for an emulator that has long answered, so it runs only
+It takes six minutes, nearly all of which the provider waits for an emulator that has long answered, so it runs only
 when asked for:
 
     WALK_MLFLOW_EC2=1 python -m pytest tests/terraform/test_mlflow_ec2.py
@@ -19,16 +19,17 @@ from typing import Any
 import pytest
 
 from bootstrap.adapters import terraform_folder
-from bootstrap.adapters.aws import people
+from bootstrap.adapters.aws import machine_there, people
 from bootstrap.adapters.aws.session import Aws, KeyPair
 from bootstrap.adapters.emulator import ACCOUNT, Emulator
 from bootstrap.adapters.terraform_folder import RootFolder
+from bootstrap.core.names import Names
 from tests.ports import some_port
 from tests.terraform.root import Root
 
 pytestmark = [
     pytest.mark.e2e,
-    pytest.mark.skipif("WALK_MLFLOW_EC2" not in os.environ, reason="takes four minutes; set WALK_MLFLOW_EC2=1"),
+    pytest.mark.skipif("WALK_MLFLOW_EC2" not in os.environ, reason="takes six minutes; set WALK_MLFLOW_EC2=1"),
 ]
 
 INFRA = Path(__file__).resolve().parents[2] / "infra"
@@ -173,3 +174,42 @@ def test_from_nothing_to_a_machine_to_another_one_to_nothing(operator: Aws, root
     assert left == []
     with pytest.raises(ValueError, match="not enough values"):
         machine_of(operator)
+
+
+def test_what_no_state_knows_is_taken_over_as_it_is(operator: Aws, root: Root) -> None:
+    """As after a kill before Terraform had written its state: nothing is made twice, and the machine keeps running."""
+    root.apply(inputs())
+    before = machine_of(operator)
+    root.folder.path.joinpath("terraform.tfstate").unlink()
+
+    wanted = machine_there.Wanted(
+        names=Names("course", "stag", ACCOUNT),
+        allowed_cidrs=("203.0.113.0/24", "2001:db8::/32"),
+        challenge_cidrs=("0.0.0.0/0",),
+        daily_snapshots=False,
+    )
+    there = machine_there.find(operator, wanted)
+    assert there.notes == ()
+    root.folder.write_adoptions({"module.storage.aws_s3_bucket.this": f"course--stag--{ACCOUNT}", **there.ids})
+    of_machine = {
+        address.removeprefix(f"{MODULE}."): action
+        for address, action in root.changes(inputs()).items()
+        if address.startswith(MODULE)
+    }
+    assert {one for one, action in of_machine.items() if action in ("delete", "replace")} == set()
+    # What is the same however often it is made, and what is nowhere but in the state.
+    assert {one for one, action in of_machine.items() if action == "create"} == {
+        "aws_iam_role_policy.this",
+        "aws_ec2_instance_state.this",
+        "terraform_data.architecture",
+    }
+
+    root.apply(inputs())
+    assert root.changes(inputs(), code=0) == {}
+    after = machine_of(operator)
+    same = ("InstanceId", "PublicIpAddress", "BlockDeviceMappings")
+    assert {key: after[key] for key in same} == {key: before[key] for key in same}
+    volumes = operator.client("ec2").describe_volumes()["Volumes"]
+    assert {one["VolumeId"] for one in volumes} == set(volumes_of(before).values())
+    assert all(plain(one["Tags"]).items() >= TAGS.items() for one in volumes)
+    assert len(operator.client("ec2").describe_addresses()["Addresses"]) == 1

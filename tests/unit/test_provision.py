@@ -129,6 +129,7 @@ def test_terraform_is_told_of_the_machine() -> None:
         "instance_type": "t4g.small",
         "domain": "mlflow.example.org",
         "allowed_cidrs": ["203.0.113.0/24", "2001:db8::/32"],
+        "challenge_cidrs": ["0.0.0.0/0"],
         "volume_gb": 40,
     }
     bare = machine_of("bare")

@@ -151,6 +151,8 @@ resource "aws_vpc_security_group_egress_rule" "this" {
 
 # --- the machine ---
 
+data "aws_default_tags" "this" {}
+
 # An image for one kind of processor does not start on the other, and a machine cannot change its image.
 resource "terraform_data" "architecture" {
   input = local.architecture
@@ -165,8 +167,10 @@ resource "aws_instance" "this" {
   subnet_id              = local.subnet
   vpc_security_group_ids = [aws_security_group.this.id]
 
-  # What is different in it was done on the first boot only, so a change needs a new machine; the data stays.
-  user_data_base64            = local.user_data
+  # What is different in it was done on the first boot only, so a change needs a new machine; the data stays. Of a machine
+  # that is imported the provider knows this argument alone: with user_data_base64 it would make a new one. It takes text
+  # that is base64 already for what it is.
+  user_data                   = local.user_data
   user_data_replace_on_change = true
 
   ebs_optimized = true
@@ -186,7 +190,8 @@ resource "aws_instance" "this" {
     encrypted             = true
     delete_on_termination = true
 
-    tags = { Name = var.name }
+    # The common ones written out: else they would be taken from the volume of a machine that is imported.
+    tags = merge(data.aws_default_tags.this.tags, { Name = var.name })
   }
 
   tags = { Name = var.name }
@@ -206,9 +211,10 @@ resource "aws_instance" "this" {
     }
 
     precondition {
-      # 16 KB before it is encoded: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/user-data.html
-      condition     = length(local.user_data) <= 4 * 16384 / 3
-      error_message = "The machine's user data is larger than the 16 KB that EC2 takes."
+      # EC2 takes 16 KB before they are encoded, the provider as many characters as they are here.
+      # https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/user-data.html
+      condition     = length(local.user_data) <= 16384
+      error_message = "The machine's user data is larger than 12 KB, of which the AWS provider takes no more."
     }
   }
 }
