@@ -384,14 +384,20 @@ def test_what_is_up_here_is_no_leftover(world: World) -> None:
         ({}, False),
         ({"complete": False}, True),
         ({"target": "local"}, True),
-        ({"account": "210987654321"}, True),
     ],
     ids=str,
 )
-def test_only_what_is_up_in_this_very_account_is_spared(known: dict[str, Any], counts: bool, world: World) -> None:
+def test_only_what_is_up_is_spared(known: dict[str, Any], counts: bool, world: World) -> None:
     world.environment()
     world.remember("stag", **known)
     assert bool(world.find().things) is counts
+
+
+def test_in_another_account_than_the_one_it_is_up_in_nobody_sweeps_it(world: World) -> None:
+    world.environment()
+    world.remember("stag", account="210987654321")
+    with pytest.raises(BootstrapError, match="'stag' is in the AWS account 210987654321; you are signed in to"):
+        world.find()
 
 
 def test_for_what_was_begun_here_down_is_named_too(world: World) -> None:

@@ -76,14 +76,15 @@ def as_moto_judges(without: Sequence[str]) -> dict[str, Any]:
     moto asks S3's actions about their bucket or object, and all others about the resource `*`: here these are allowed
     on everything, and tests/unit/test_operator_policy.py holds on what. For a look at a bucket it asks for
     `s3:HeadBucket`, which is no action of IAM's; for many objects to delete, for DeleteObject on the bucket and not on
-    each of them. It takes some requests that set up a bucket for CreateBucket, and calls the service `tag` `tagging`.
+    each of them. It takes some requests that set up a bucket for CreateBucket, calls the service `tag` `tagging`, and
+    asks for `budgets:DescribeBudgets` where IAM knows `budgets:ViewBudget`.
     """
     if RECORDS:
         return {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
     buckets_asked = ["arn:aws:s3:::course--*", "arn:aws:s3:::archives"]
     statements: list[dict[str, Any]] = [
         {"Effect": "Allow", "Action": ["s3:HeadBucket", "s3:DeleteObject"], "Resource": buckets_asked},
-        {"Effect": "Allow", "Action": ["tagging:GetResources"], "Resource": "*"},
+        {"Effect": "Allow", "Action": ["tagging:GetResources", "budgets:DescribeBudgets"], "Resource": "*"},
     ]
     whose = Whose("course", ACCOUNT, archive="archives")
     for statement in operator_policy(operator_template(), whose, DOCUMENTS["base"])["Statement"]:

@@ -71,7 +71,7 @@ MAY_CHANGE = {
     "ec2:CreateVolume",
     "ec2:RunInstances",
 }
-ONLY_LOOKS = ("Describe", "Get", "List", "Simulate")
+ONLY_LOOKS = ("Describe", "Get", "List", "Simulate", "View")
 
 
 def test_on_everything_it_only_looks() -> None:
