@@ -102,6 +102,8 @@ class Monthly:
         missing = [line.what for line in self.lines if line.usd is None]
         if not missing:
             return f"about {in_dollars(self.known)} a month"
+        if not self.known:
+            return f"a sum that is not known ({', '.join(missing)})"
         return f"at least {in_dollars(self.known)} a month (not known: {', '.join(missing)})"
 
     def as_dict(self) -> dict[str, Any]:

@@ -70,6 +70,20 @@ class Report:
         }
 
 
+# botocore's words for a config or credentials file that is no INI file.
+_UNREADABLE = "Unable to parse config file"
+
+
+def without_echoes(findings: Sequence[Finding]) -> list[Finding]:
+    """Leave out what is wrong only because one of AWS's two files cannot be read: `aws` then says nothing at all, and
+    nobody can sign in. The file's own line says what to mend.
+    """
+    told = any(one.group == "Your files" and one.level == "problem" for one in findings)
+    broken = told and any(_UNREADABLE in one.says for one in findings)
+    echoes = {("This machine", "aws"), ("AWS", "credentials")}
+    return [one for one in findings if not (broken and one.level == "problem" and (one.group, one.what) in echoes)]
+
+
 def in_order(findings: Sequence[Finding]) -> Report:
     """Return a report of findings, by group; within one they stay in their order."""
     return Report(tuple(sorted(findings, key=lambda one: GROUPS.index(one.group))))

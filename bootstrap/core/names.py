@@ -20,6 +20,8 @@ MEMBER_LENGTH = (1, 64)
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
 BUCKET_MAX = 63
 S3_RESERVED_PREFIXES = ("xn--", "sthree-", "amzn-s3-demo-")
+# https://docs.aws.amazon.com/systems-manager/latest/userguide/sysman-paramstore-su-create.html
+SSM_RESERVED_PREFIXES = ("aws", "ssm")
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 IAM_USER_MAX = 64
 
@@ -43,6 +45,8 @@ def project_problem(text: str) -> str | None:
     problem = slug_problem(text, PROJECT_LENGTH)
     if problem is None and f"{text}--".startswith(S3_RESERVED_PREFIXES):
         return "begins with a word that S3 keeps for itself in bucket names"
+    if problem is None and text.startswith(SSM_RESERVED_PREFIXES):
+        return "begins with aws or ssm, which AWS keeps for itself in the names of parameters"
     return problem
 
 

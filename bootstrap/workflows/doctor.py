@@ -21,6 +21,7 @@ from bootstrap.adapters.process import Call, find, run
 from bootstrap.adapters.terraform_install import VARIABLE, look_for_terraform, terraform_version
 from bootstrap.adapters.terraform_mirror import find_mirror, platform_tag, wanted
 from bootstrap.core.caller import partition_of
+from bootstrap.core.dagshub import TOKEN
 from bootstrap.core.doctor import (
     Finding,
     Group,
@@ -31,13 +32,16 @@ from bootstrap.core.doctor import (
     judge_room,
     shown,
     version_in,
+    without_echoes,
 )
+from bootstrap.core.mlflow_kind import hub_wanted, require_usable
 from bootstrap.core.names import profile
 from bootstrap.core.operator_policy import ANY_ACCOUNT, DOCUMENTS, Document, Whose, operator_policy, parts_of
 from bootstrap.errors import BootstrapError
 from bootstrap.workflows import github, local
 from bootstrap.workflows import laptop as laptops
 from bootstrap.workflows.doctor_aws import Request, envs_of, identified, operator_of, there
+from bootstrap.workflows.mlflow_dagshub import given_token
 from bootstrap.workflows.operator import operator_template
 from bootstrap.workflows.project import Project
 from bootstrap.workflows.provision import PROVIDER_VERSION
@@ -92,6 +96,8 @@ def examine(project: Project, request: Request, story: Story, found: Sequence[Fi
     ]
     if request.target == "local":
         checks.append(partial(_local, project))
+    else:
+        checks += [partial(_mlflow, project, env) for env in envs_of(project, request)]
     with story.step("Looking at what `up` needs"), ThreadPoolExecutor(_SIDE_BY_SIDE, "bootstrap-doctor") as pool:
         signing_in = pool.submit(identified, project, request) if request.target == "aws" else None
         running = [pool.submit(_safely, "This machine", check) for check in checks]
@@ -101,7 +107,7 @@ def examine(project: Project, request: Request, story: Story, found: Sequence[Fi
             running += (
                 [pool.submit(_safely, "AWS", partial(check, ground)) for check in there(ground)] if ground else []
             )
-        return in_order([*found, *(one for future in running for one in _result(future))])
+        return in_order(without_echoes([*found, *(one for future in running for one in _result(future))]))
 
 
 def _result(future: Future[T]) -> T:
@@ -222,6 +228,21 @@ def _local(project: Project) -> list[Finding]:
 
 
 # --- the user's files ---
+
+
+def _mlflow(project: Project, env: str) -> list[Finding]:
+    """Look whether the environment can have the MLflow that bootstrap.toml asks for; `up` asks this before all else."""
+    group: Group = "Your files"
+    try:
+        require_usable(project.spec, env, "aws")
+    except BootstrapError as error:
+        return [Finding(group, f"MLflow of {env}", "problem", error.message, error.hint)]
+    hub = hub_wanted(project.spec, env)
+    record = project.record(env)
+    if hub is None or given_token(project.environ) or (record is not None and record.mlflow == "dagshub"):
+        return []
+    fix = f"Make a token at {hub.token_page}, then: export {TOKEN}=…"
+    return [Finding(group, f"MLflow of {env}", "problem", f"is at {hub.tracking_uri}, and {TOKEN} is not set", fix)]
 
 
 def _files(project: Project, env: str) -> list[Finding]:

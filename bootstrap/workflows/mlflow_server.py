@@ -160,6 +160,15 @@ class OnLaptop:
         return local.mlflow_server(self.project, self.env)
 
 
+def outlived_on_laptop(project: Project, record: Record) -> bool:
+    """Tell whether a server runs here that the environment is no longer to have."""
+    return (
+        record.target == "local"
+        and record.mlflow != "laptop"
+        and local.mlflow_server(project, record.env).running() is not None
+    )
+
+
 def on_laptop(project: Project, env: str, bucket: str, emulator: LocalAws) -> OnLaptop:
     """Return the laptop's server of an environment as it is now."""
     server = local.mlflow_server(project, env)

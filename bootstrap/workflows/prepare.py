@@ -20,7 +20,7 @@ from bootstrap.workflows.github import Site
 from bootstrap.workflows.laptop import Laptop
 from bootstrap.workflows.mlflow_kinds import login_of
 from bootstrap.workflows.mlflow_machine import leaving
-from bootstrap.workflows.mlflow_server import TO_COME, Server
+from bootstrap.workflows.mlflow_server import TO_COME, Server, outlived_on_laptop
 from bootstrap.workflows.parallel import Side
 from bootstrap.workflows.project import Project
 from bootstrap.workflows.provision import Pending
@@ -88,6 +88,9 @@ def prepare(found: Found, pending: dict[str, Pending], side: Side, story: Story)
         at_mlflow = side.result(mlflow)
         if found.before is not None and record.mlflow != "ec2":
             steps += leaving(found.before)
+        if outlived_on_laptop(found.project, record):
+            what = "the MLflow server on this laptop stops; its runs stay where they are until `down`"
+            steps.append(Step("delete", "mlflow", what))
         # What is known once there is a machine is written here and on GitHub all the same.
         coming = found.mlflow.waits_for_terraform and record.mlflow_tracking_uri is None
         full = replace(record, mlflow_tracking_uri=TO_COME, mlflow_username=CI_MEMBER) if coming else record

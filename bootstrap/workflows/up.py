@@ -32,6 +32,7 @@ from bootstrap.workflows.guard import guarded
 from bootstrap.workflows.history import chronicled
 from bootstrap.workflows.laptop import Laptop
 from bootstrap.workflows.mlflow_kinds import server_wanted
+from bootstrap.workflows.mlflow_server import outlived_on_laptop
 from bootstrap.workflows.operator import heed_operator
 from bootstrap.workflows.parallel import Side
 from bootstrap.workflows.pin import pin_account
@@ -372,6 +373,8 @@ def _carry_out(project: Project, provisioner: Provisioner, prepared: Prepared, s
     if record.mlflow_tracking_uri is not None:
         with story.step("Waiting for the MLflow server") as step:
             password = side.result(early) if early else mlflow.admit(record, before, story, step)
+    if outlived_on_laptop(project, record):
+        local.stop_mlflow(project, record.env)
     laptops.write_env(laptop, record, password)
     with story.step("Trying it out with the member's own key and login"):
         checks = verified([*side.result(tried), *verify_login(login(laptop, record))])

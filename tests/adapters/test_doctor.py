@@ -252,9 +252,35 @@ def test_a_home_that_cannot_be_written(lay: Lay, home: Path) -> None:
 
 def test_without_credentials_all_else_is_said(lay: Lay) -> None:
     found = look(lay())
-    assert levels(found, "problem") == {"credentials"}
+    assert levels(found, "problem") == {"credentials", "MLflow of stag"}
     assert "no AWS credentials on this machine" in found["credentials"].says
     assert {"Terraform", "git", "stag", "repository"} <= set(found)
+
+
+@pytest.mark.parametrize(
+    ("lines", "says"),
+    {
+        "nobody may reach it": ((), "nothing says who may reach it: environments.stag.mlflow.allowed_cidrs is missing"),
+        "a later version's": (('mlflow.kind = "ecs"',), 'MLflow with kind = "ecs" is not supported yet'),
+        "no token": (('mlflow = { kind = "dagshub", repository = "ana/c" }',), "DAGSHUB_USER_TOKEN is not set"),
+        "a machine": (('mlflow = { kind = "ec2", allowed_cidrs = ["203.0.113.7/32"] }',), None),
+        "none": (('mlflow.kind = "none"',), None),
+    }.values(),
+)
+def test_an_mlflow_that_up_would_refuse_at_once(lines: tuple[str, ...], says: str | None, lay: Lay) -> None:
+    found = look(lay("[environments.stag]", *lines))
+    if says is None:
+        assert "MLflow of stag" not in found
+    else:
+        assert found["MLflow of stag"].level == "problem"
+        assert says in found["MLflow of stag"].says
+
+
+def test_a_file_that_cannot_be_read_is_one_problem_not_three(lay: Lay) -> None:
+    project = lay("[environments.stag]", 'mlflow.kind = "none"')
+    (project.home / ".aws").mkdir(exist_ok=True)
+    (project.home / ".aws" / "config").write_text("[default\n")
+    assert levels(look(project), "problem") <= {"stag", "config file"}
 
 
 def test_an_account_with_all_there_is(

@@ -117,7 +117,22 @@ def test_slugify_keeps_what_it_can(text: str, slug: str) -> None:
 
 @pytest.mark.parametrize(
     "project",
-    ["ab", "a" * 33, "", "a--b", "-ab", "ab-", "Abc", "a_b", "abc\n", "é12", "sthree", "amzn-s3-demo"],
+    [
+        "ab",
+        "a" * 33,
+        "",
+        "a--b",
+        "-ab",
+        "ab-",
+        "Abc",
+        "a_b",
+        "abc\n",
+        "é12",
+        "sthree",
+        "amzn-s3-demo",
+        "aws-course",
+        "ssm1",
+    ],
 )
 def test_what_no_project_can_be_called(project: str) -> None:
     assert names.project_problem(project)
