@@ -188,20 +188,21 @@ def test_up_and_plan_hand_over_what_is_there(aws: Aws, machine: Machine, tmp_pat
     root.path.mkdir()
     members = RootFolder(tmp_path / "members")
     roots = SimpleNamespace(place=place, root={"environment": root, "members": members}.__getitem__)
-    settings = 'project = "course"
+    machine_wanted = """\
+project = "course"
 [environments.stag.mlflow]
-kind = "{}"
-'
-    networks = 'allowed_cidrs = ["198.51.100.0/24"]
-'
+kind = "ec2"
+allowed_cidrs = ["198.51.100.0/24"]
+"""
+    nothing_wanted = 'project = "course"\n[environments.stag]\nmlflow.kind = "none"\n'
     story = Story()
-    for kind, more, told in (("ec2", networks, 1), ("none", "", 0)):
+    for text, told in ((machine_wanted, 1), (nothing_wanted, 0)):
         story.notes.clear()
-        spec = parse_spec(settings.format(kind) + more, "bootstrap.toml")
+        spec = parse_spec(text, "bootstrap.toml")
         adopt_existing(cast(Provisioner, roots), spec, Membership(), {"a.b": "c"}, story)
         written = (root.path / "adopt.tf").read_text(encoding="utf-8")
         assert "to = a.b" in written
-        assert (f'id = "{machine.instance}"' in written) is (kind == "ec2")
+        assert (f'id = "{machine.instance}"' in written) is (text == machine_wanted)
         assert len(story.notes) == told
 
 
