@@ -11,7 +11,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from botocore.exceptions import ClientError
@@ -20,9 +21,15 @@ from moto import mock_aws
 from bootstrap.adapters.aws import machine_there
 from bootstrap.adapters.aws.machine_there import There, Wanted
 from bootstrap.adapters.aws.session import Aws, KeyPair
+from bootstrap.adapters.terraform_folder import RootFolder
+from bootstrap.core.membership import Membership
 from bootstrap.core.names import Names
 from bootstrap.core.operator_policy import Whose, operator_policy
+from bootstrap.core.spec import parse_spec
 from bootstrap.errors import AwsFailed, BootstrapError
+from bootstrap.workflows.provision import Provisioner, adopt_existing
+from bootstrap.workflows.target import Place
+from tests.adapters.doubles import Story
 from tests.adapters.lifecycle_manager import LifecycleManager
 from tests.adapters.machine import ACCOUNT, TRUST, Machine, add_machine, tag_list, tags_of
 
@@ -125,7 +132,7 @@ def test_what_is_missing_takes_nothing_else_along(aws: Aws, machine: Machine, mo
     [address] = ec2.describe_addresses(AllocationIds=[machine.address])["Addresses"]
     ec2.disassociate_address(AssociationId=address["AssociationId"])
     assert lost() == {"aws_eip_association.this"}
-    ec2.detach_volume(VolumeId=machine.volume)
+    ec2.detach_volume(VolumeId=machine.volume, InstanceId=machine.instance)
     assert lost() == {"aws_volume_attachment.data"}
     second = add_volume(aws, tags_of("course", "stag"))
     assert lost() == {"aws_ebs_volume.data"}
@@ -172,6 +179,31 @@ def test_a_rule_that_nobody_asked_for_is_told_of_with_what_removes_it(aws: Aws, 
         f"{begin} lets everything out to 0.0.0.0/0, {end} remove it: "
         "aws ec2 revoke-security-group-egress --group-id sg-1 --security-group-rule-ids sgr-1",
     ]
+
+
+def test_up_and_plan_hand_over_what_is_there(aws: Aws, machine: Machine, tmp_path: Path) -> None:
+    """With the bucket and all else; a kind without a machine asks for none."""
+    place = Place("aws", NAMES, aws, None, custom_endpoint=False, emulated=False)
+    root = RootFolder(tmp_path / "environment")
+    root.path.mkdir()
+    members = RootFolder(tmp_path / "members")
+    roots = SimpleNamespace(place=place, root={"environment": root, "members": members}.__getitem__)
+    machine_wanted = """\
+project = "course"
+[environments.stag.mlflow]
+kind = "ec2"
+allowed_cidrs = ["198.51.100.0/24"]
+"""
+    nothing_wanted = 'project = "course"\n[environments.stag]\nmlflow.kind = "none"\n'
+    story = Story()
+    for text, told in ((machine_wanted, 1), (nothing_wanted, 0)):
+        story.notes.clear()
+        spec = parse_spec(text, "bootstrap.toml")
+        adopt_existing(cast(Provisioner, roots), spec, Membership(), {"a.b": "c"}, story)
+        written = (root.path / "adopt.tf").read_text(encoding="utf-8")
+        assert "to = a.b" in written
+        assert (f'id = "{machine.instance}"' in written) is (text == machine_wanted)
+        assert len(story.notes) == told
 
 
 @pytest.mark.parametrize("name", [NAME, f"{NAME}.snapshots"])

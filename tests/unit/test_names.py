@@ -148,8 +148,12 @@ def test_the_names_of_an_mlflow_server() -> None:
     names = Names("course", "stag", "123456789012")
     assert names.mlflow_server == "course.stag.mlflow"
     assert names.mlflow_password_parameter == "/course/stag/mlflow/admin-password"
-    longest = Names("p" * 32, "e" * 32, "123456789012").mlflow_server
-    assert len(longest) <= 64
+    assert names.mlflow_snapshots_role == "course.stag.mlflow.snapshots"
+    longest = Names("p" * 32, "e" * 32, "123456789012")
+    assert len(longest.mlflow_server) <= 64
+    assert len(longest.mlflow_snapshots_role) == 64
+    # As Terraform works it out of that name, in infra/modules/mlflow_ec2/iam.tf.
+    assert longest.mlflow_snapshots_role == "pppppppppppppppppppppppppppppppp.eeeeeeeeee-18d3526ba8.snapshots"
 
 
 def test_a_budget_is_named_for_its_environment() -> None:
