@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -54,8 +55,13 @@ def start(tmp_path: Path) -> Iterator[Start]:
     def run(folder: Path, role: str, *, cwd: Path = tmp_path, argv: tuple[str, ...] = SLEEPS, **more: str) -> ProcessId:
         cwd.mkdir(parents=True, exist_ok=True)
         call = Call(argv, cwd=cwd, env={**os.environ, **servers.mark(folder, role), **more})
-        begun.append(process.spawn_background(call, tmp_path / f"{len(begun)}.log", lambda _: None))
-        return begun[-1]
+        one = process.spawn_background(call, tmp_path / f"{len(begun)}.log", lambda _: None)
+        begun.append(one)
+        # A shell waits for us and becomes the program, and in that very moment it has no environment.
+        seen, deadline = psutil.Process(one.pid), time.monotonic() + 30
+        while not (tuple(seen.cmdline()) == argv and seen.environ()) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        return one
 
     yield run
     for one in begun:
