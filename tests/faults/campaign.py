@@ -296,6 +296,7 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--down", action="store_true", help="Walk through `down` only.")
     parser.add_argument("--every", type=int, default=1, metavar="N", help="Every N-th request only.")
     parser.add_argument("--seed", default=str(random.SystemRandom().randrange(10**6)), help="Which fault comes where.")
+    parser.add_argument("--from", type=int, default=1, metavar="N", dest="first", help="Begin with the N-th round.")
     parser.add_argument("--kinds", default=",".join(FAULTS), help="Of these faults, with commas between.")
     parser.add_argument("--points", default="", help="Exactly these, as a round that went wrong prints them.")
     asked = parser.parse_args(words)
@@ -309,8 +310,9 @@ def main(words: Sequence[str] | None = None) -> int:
     walks = [walk for walk in WALKS if getattr(asked, walk)] or list(WALKS)
     with tempfile.TemporaryDirectory(prefix="bootstrap-faults-") as folder:
         rounds = in_rounds(exact) or _walked(Path(folder) / "clean", walks, asked.seed, kinds, asked.every)
-        _say(f"seed {asked.seed}: {len(rounds)} rounds")
-        return _campaign(Path(folder), rounds)
+        begins = f", from the {asked.first}th" if asked.first > 1 else ""
+        _say(f"seed {asked.seed}: {len(rounds)} rounds{begins}")
+        return _campaign(Path(folder), rounds[asked.first - 1 :])
 
 
 def _walked(place: Path, walks: Sequence[str], seed: str, kinds: Sequence[str], every: int) -> list[Round]:
