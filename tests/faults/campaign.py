@@ -310,7 +310,7 @@ def main(words: Sequence[str] | None = None) -> int:
     walks = [walk for walk in WALKS if getattr(asked, walk)] or list(WALKS)
     with tempfile.TemporaryDirectory(prefix="bootstrap-faults-") as folder:
         rounds = in_rounds(exact) or _walked(Path(folder) / "clean", walks, asked.seed, kinds, asked.every)
-        begins = f", from the {asked.first}th" if asked.first > 1 else ""
+        begins = f", from round {asked.first}" if asked.first > 1 else ""
         _say(f"seed {asked.seed}: {len(rounds)} rounds{begins}")
         return _campaign(Path(folder), rounds[asked.first - 1 :])
 
