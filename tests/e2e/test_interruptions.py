@@ -12,6 +12,7 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -141,7 +142,11 @@ class TestToldToEnd:
         import pty
 
         ours, theirs = pty.openpty()
-        argv = [str(COMMAND), "up", "--env", "stag", "--local"]
+        # Tests that were started with `nohup` would hand on that nobody hears a terminal close.
+        hears = (
+            "import os, signal, sys; signal.signal(signal.SIGHUP, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])"
+        )
+        argv = [sys.executable, "-c", hears, str(COMMAND), "up", "--env", "stag", "--local"]
         process = subprocess.Popen(
             argv, cwd=course.folder, env=course.env, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
         )

@@ -5,12 +5,18 @@ from __future__ import annotations
 import os
 import re
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from bootstrap.adapters.aws import people
+from bootstrap.adapters.aws.session import Aws, KeyPair
+from bootstrap.adapters.emulator import Emulator
 from bootstrap.adapters.terraform import environment_for
 from bootstrap.adapters.terraform_mirror import find_mirror
+from tests.ports import some_port
+from tests.terraform.root import REGION
 
 INFRA = Path(__file__).resolve().parents[2] / "infra"
 
@@ -37,3 +43,17 @@ def init_options() -> list[str]:
     assert pin is not None, "the root pins one version of the provider"
     mirror = find_mirror(os.environ, Path.home(), Path.cwd(), pin[1])
     return [] if mirror is None else [f"-plugin-dir={mirror}"]
+
+
+@pytest.fixture
+def operator(tmp_path: Path) -> Iterator[Aws]:
+    """The administrator of an empty emulator that enforces permissions."""
+    emulator = Emulator(tmp_path / "local")
+    server = emulator.start(some_port(), dict(os.environ))
+    try:
+        anybody = Aws(REGION, server.url, key=KeyPair("anybody", "anything"))
+        key = people.create_operator(anybody, "operator", "/bootstrap-local/")
+        emulator.enforce_permissions(server)
+        yield anybody.with_key(key)
+    finally:
+        emulator.stop()

@@ -9,6 +9,8 @@ from typing import Any
 
 from bootstrap.adapters.terraform_folder import RootFolder
 
+REGION = "eu-west-1"
+
 
 @dataclass(frozen=True)
 class Root:

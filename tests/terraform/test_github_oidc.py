@@ -6,10 +6,8 @@ policy says is compared word for word instead, and in the module's own tests.
 
 from __future__ import annotations
 
-import os
 import re
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,16 +19,14 @@ from botocore.config import Config
 from bootstrap.adapters import terraform_folder
 from bootstrap.adapters.aws import identity_provider, people
 from bootstrap.adapters.aws.identity_provider import Provider
-from bootstrap.adapters.aws.session import Aws, KeyPair
-from bootstrap.adapters.emulator import ACCOUNT, Emulator
+from bootstrap.adapters.aws.session import Aws
+from bootstrap.adapters.emulator import ACCOUNT
 from bootstrap.adapters.terraform_folder import RootFolder
 from bootstrap.core.plan import in_words
 from bootstrap.core.stream import Change
-from tests.ports import some_port
-from tests.terraform.root import Root
+from tests.terraform.root import REGION, Root
 
 INFRA = Path(__file__).resolve().parents[2] / "infra"
-REGION = "eu-west-1"
 ISSUER = "token.actions.githubusercontent.com"
 PROVIDER = f"arn:aws:iam::{ACCOUNT}:oidc-provider/{ISSUER}"
 BUCKET, PATH, ROLE, USER = f"course--stag--{ACCOUNT}", "/course/stag/", "course.stag.github", "course.stag.ci"
@@ -44,20 +40,6 @@ SHARED: dict[str, object] = {
     "environment": {"project": "course", "name": "stag", "owner": "ana@example.org", "expires": "2028-02-28"},
 }
 MEMBERS = SHARED | {"bucket": BUCKET, "members": {"ci": {"user_name": USER, "role": "ci"}}}
-
-
-@pytest.fixture
-def operator(tmp_path: Path) -> Iterator[Aws]:
-    """The administrator of an empty emulator that enforces permissions."""
-    emulator = Emulator(tmp_path / "local")
-    server = emulator.start(some_port(), dict(os.environ))
-    try:
-        anybody = Aws(REGION, server.url, key=KeyPair("anybody", "anything"))
-        key = people.create_operator(anybody, "operator", "/bootstrap-local/")
-        emulator.enforce_permissions(server)
-        yield anybody.with_key(key)
-    finally:
-        emulator.stop()
 
 
 @pytest.fixture

@@ -12,20 +12,18 @@ machine that boots. The module's own tests have the rest.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bootstrap.adapters import terraform_folder
-from bootstrap.adapters.aws import machine_there, people
-from bootstrap.adapters.aws.session import Aws, KeyPair
-from bootstrap.adapters.emulator import ACCOUNT, Emulator
+from bootstrap.adapters.aws import machine_there
+from bootstrap.adapters.aws.session import Aws
+from bootstrap.adapters.emulator import ACCOUNT
 from bootstrap.adapters.terraform_folder import RootFolder
 from bootstrap.core.names import Names
-from tests.ports import some_port
-from tests.terraform.root import Root
+from tests.terraform.root import REGION, Root
 
 pytestmark = [
     pytest.mark.e2e,
@@ -33,7 +31,6 @@ pytestmark = [
 ]
 
 INFRA = Path(__file__).resolve().parents[2] / "infra"
-REGION = "eu-west-1"
 NAME, PARAMETER = "course.stag.mlflow", "/course/stag/mlflow/admin-password"
 IMAGES = "/aws/service/ami-amazon-linux-latest"
 IMAGE, NEWER_IMAGE = f"{IMAGES}/al2023-ami-kernel-default-x86_64", f"{IMAGES}/amzn2-ami-hvm-x86_64-gp2"
@@ -45,20 +42,6 @@ REPLACED = {
     f"{MODULE}.aws_eip_association.this": "replace",
     f"{MODULE}.aws_ec2_instance_state.this": "replace",
 }
-
-
-@pytest.fixture
-def operator(tmp_path: Path) -> Iterator[Aws]:
-    """The administrator of an empty emulator that enforces permissions."""
-    emulator = Emulator(tmp_path / "local")
-    server = emulator.start(some_port(), dict(os.environ))
-    try:
-        anybody = Aws(REGION, server.url, key=KeyPair("anybody", "anything"))
-        key = people.create_operator(anybody, "operator", "/bootstrap-local/")
-        emulator.enforce_permissions(server)
-        yield anybody.with_key(key)
-    finally:
-        emulator.stop()
 
 
 @pytest.fixture
