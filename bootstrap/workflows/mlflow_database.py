@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from bootstrap.adapters.aws import objects
 from bootstrap.adapters.mlflow_archive import copy_database
@@ -30,19 +31,18 @@ _PAUSE = 2.0
 WITHOUT = "--without-runs"
 
 
-class Database:
-    """Where the runs come from. `copy` writes them to a file, as they are at that moment."""
+class Database(Protocol):
+    """Where the runs come from."""
 
     def copy(self, target: Path) -> None:
-        """Write a sound copy in place of `target`. Raises BootstrapError."""
-        raise NotImplementedError
+        """Write a sound copy, as they are at that moment, in place of `target`. Raises BootstrapError."""
 
     def discard(self) -> None:
         """Throw away what was kept of the last copy: the next one is new."""
 
 
 @dataclass(frozen=True)
-class LaptopDatabase(Database):
+class LaptopDatabase:
     """The database of a server on this machine, running or not."""
 
     path: Path
@@ -51,9 +51,12 @@ class LaptopDatabase(Database):
         """Copy the file."""
         copy_database(self.path, target)
 
+    def discard(self) -> None:
+        """Nothing is kept: each copy is new."""
+
 
 @dataclass
-class MachineDatabase(Database):
+class MachineDatabase:
     """The database of a server on a machine of its own. Asked once, until `discard`: a copy takes it up to a minute."""
 
     place: Place

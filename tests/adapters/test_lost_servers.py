@@ -22,8 +22,10 @@ from bootstrap.adapters import process, servers
 from bootstrap.adapters.emulator import Emulator
 from bootstrap.adapters.process import Call, ProcessId
 from bootstrap.cli import cli
+from bootstrap.core.record import MlflowKind, Record
 from bootstrap.core.spec import Spec
 from bootstrap.workflows import local, local_servers
+from bootstrap.workflows.mlflow_server import outlived_on_laptop
 from bootstrap.workflows.project import Project
 from tests.adapters.doubles import Story
 
@@ -246,3 +248,17 @@ def test_a_real_emulator_is_found_after_its_folder_was_deleted(project: Project)
         f"the AWS emulator (process {first.server.pid})."
     ]
     assert lost(project) == []
+
+
+@pytest.mark.parametrize(("kind", "outlived"), [("laptop", False), ("none", True)])
+def test_a_server_that_bootstrap_toml_no_longer_asks_for_is_seen(
+    kind: MlflowKind, outlived: bool, project: Project, start: Start
+) -> None:
+    """Then `up` stops it, and says so before."""
+    found = Record(
+        *("course", "stag", "local", "us-east-1", "123456789012", None, "b", "s", "course-stag", "s3://b/dvc/ci"),
+        mlflow_kind=kind,
+    )
+    assert not outlived_on_laptop(project, found), "nothing runs"
+    record(local.mlflow_server(project, "stag").record, start(project.folder, "mlflow stag"))
+    assert outlived_on_laptop(project, found) is outlived

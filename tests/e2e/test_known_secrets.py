@@ -59,7 +59,7 @@ def test_every_secret_of_a_laptop_is_known(tmp_path: Path) -> None:
     home, folder = tmp_path / "home", tmp_path / "course"
     files = {
         home / ".aws/credentials": "[course-stag]\naws_access_key_id = AKIA\naws_secret_access_key = the-key-of-ci\n",
-        home / ".local/share/bootstrap/receipt-key.pem": "-----BEGIN PRIVATE KEY-----\nthe-signing-key\n-----END--\n",
+        home / ".local/share/bootstrap/receipt-key.pem": "-----BEGIN--\nthe-signing-key\n-----END--\n",
         folder / ".env": "# ours\nMLFLOW_TRACKING_USERNAME=ci\nMLFLOW_TRACKING_PASSWORD=the-password\n",
         folder
         / ".dvc/config.local": "['remote \"stag\"']\n    secret_access_key = the-token-of-dvc\n    profile = x\n",

@@ -19,6 +19,7 @@ from functools import partial
 from pathlib import Path
 
 from tests.machine.root import Root, run
+from tests.machine.waiting import wait_for
 
 # Everything is mounted in a namespace of its own; systemd wants the one hierarchy of control groups.
 _BOOT = """
@@ -124,16 +125,7 @@ class Container:
 
     def wait(self, what: str, there: Callable[[], object], *, seconds: float = 600.0) -> None:
         """Wait until `there` returns something true. Raises RuntimeError if it does not, or the machine ends."""
-        end = time.monotonic() + seconds
-        while True:
-            with contextlib.suppress(RuntimeError, OSError, subprocess.TimeoutExpired):
-                if there():
-                    return
-            if self.process is None or self.process.poll() is not None:
-                raise RuntimeError(f"the machine ended while waiting for {what}")
-            if time.monotonic() > end:
-                raise RuntimeError(f"no {what} within {seconds:.0f} s")
-            time.sleep(1)
+        wait_for(self.process, what, there, seconds=seconds, pause=1.0)
 
     def replace(self) -> None:
         """Become another machine, with a fresh root disk and the same volume."""

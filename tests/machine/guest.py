@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.machine.root import Root, run
+from tests.machine.waiting import wait_for
 
 HOST_SEEN_FROM_INSIDE = "169.254.169.2"
 _NETWORK = "net=169.254.169.0/24,host=169.254.169.2,dns=169.254.169.3,dhcpstart=169.254.169.15"
@@ -116,16 +117,7 @@ class Guest:
 
     def wait(self, what: str, there: Callable[[], object], *, seconds: float = 1500.0) -> None:
         """Wait until `there` returns something true. Raises RuntimeError if it does not, or the machine ends."""
-        end = time.monotonic() + seconds
-        while True:
-            with contextlib.suppress(RuntimeError, OSError, subprocess.TimeoutExpired):
-                if there():
-                    return
-            if self.process is None or self.process.poll() is not None:
-                raise RuntimeError(f"the machine ended while waiting for {what}")
-            if time.monotonic() > end:
-                raise RuntimeError(f"no {what} within {seconds:.0f} s")
-            time.sleep(3)
+        wait_for(self.process, what, there, seconds=seconds, pause=3.0)
 
     def power_off(self) -> None:
         """Shut it down in order, as EC2 stops a machine, and wait until it is off."""
