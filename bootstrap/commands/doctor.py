@@ -121,5 +121,7 @@ def _tell(report: Report) -> None:
             click.echo(f"  {level}  {one.what:<{width}}  {one.says}")
             # What mends several lines in a row is said once, below the last of them.
             if one.fix and one.level != "ok" and (following is None or following.fix != one.fix):
-                click.echo(f"  {'':7}  {'':{width}}  → {one.fix}")
+                # A fix of several lines, as one that shows what to write, stays below its own line.
+                below = "\n" + " " * (width + 13)
+                click.echo(f"  {'':7}  {'':{width}}  → {one.fix.replace(chr(10), below)}")
     click.echo(f"\n{report.verdict}")
