@@ -5,11 +5,12 @@ Commands are imported when they are called: `bootstrap --help` has to answer at 
 
 from __future__ import annotations
 
+import atexit
 import importlib
 import os
 import signal
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from gettext import gettext
 from typing import Any
 
@@ -136,15 +137,20 @@ def main(argv: list[str] | None = None) -> None:
         sys.exit(1)
     finally:
         told.is_leaving = True
+        # Python gives handlers back at its very end: what comes then would end it as if nothing had been tidied up.
+        atexit.register(_hear_no_more, told)
     sys.exit(code if isinstance(code, int) else 0)
 
 
 @dataclass
 class _Told:
-    """Which signal told us to end, if any, and whether nothing is left to do but what Python does at its end."""
+    """Which signal told us to end, if any, whether nothing is left to do but what Python does at its end, and what
+    signals we listen to.
+    """
 
     first: int = 0
     is_leaving: bool = False
+    heard: list[int] = field(default_factory=list)
 
 
 def _end_as_after_ctrl_c(told: _Told) -> None:
@@ -166,6 +172,12 @@ def _end_as_after_ctrl_c(told: _Told) -> None:
         # `nohup` has it ignored, and means it.
         if number is not None and signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, end)
+            told.heard.append(number)
+
+
+def _hear_no_more(told: _Told) -> None:
+    for number in told.heard:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _after(interrupt: BaseException) -> str:

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -180,6 +181,29 @@ class TestToldToEnd:
         with pytest.raises(SystemExit):
             cli.main([])
         self._told()  # raised in a callback of atexit, it would be a traceback
+
+    @pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="signals as POSIX has them")
+    def test_what_comes_after_python_gave_the_handlers_back_is_passed_over(self) -> None:
+        script = textwrap.dedent("""
+            import os, signal
+            from bootstrap import cli
+
+            signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+            class Last:
+                def __del__(self, kill=os.kill, pid=os.getpid(), number=signal.SIGHUP):
+                    kill(pid, number)
+
+            def work(*_, **__):
+                kept.append(kept)  # a ring, which Python takes apart as the last of all
+                os.kill(os.getpid(), signal.SIGHUP)
+
+            kept = [Last()]
+            cli.cli.main = work
+            cli.main([])
+        """)
+        ended = subprocess.run([sys.executable, "-c", script], check=False, capture_output=True)
+        assert (ended.returncode, ended.stderr) == (129, b"")
 
     def test_a_second_time_counts_if_the_first_was_swallowed(self, monkeypatch: pytest.MonkeyPatch) -> None:
         def work(*_: object, **__: object) -> None:
