@@ -24,6 +24,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.get_closest_marker("e2e") is None)
 
 
+pytest_plugins = ["tests.turns"]
+
 _THEIRS = ("AWS_", "MLFLOW_", "BOOTSTRAP_", "GH_", "GITHUB_", "GIT_", "XDG_")
 
 

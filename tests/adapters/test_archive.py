@@ -740,6 +740,7 @@ def artifact(server: servers.Server, path: str, login: str = "", body: bytes | N
     return found
 
 
+@pytest.mark.by_turns
 def test_mlflow_serves_every_run_again(course: Course, tmp_path: Path) -> None:
     """A real server writes, the archive is made while it runs, and another real server reads the archive."""
     aws = course.place.aws

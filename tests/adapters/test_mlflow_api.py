@@ -824,6 +824,7 @@ def test_a_teams_experiment_that_a_member_deleted_or_renamed(course: Class) -> N
     assert course.reconcile() == []
 
 
+@pytest.mark.by_turns
 def test_a_run_that_died_in_the_middle_is_taken_up(course: Class, monkeypatch: pytest.MonkeyPatch) -> None:
     an_experiment(course.ana, f"{course.red}/exp2")
     create_model(course.bob, course.model)

@@ -255,6 +255,7 @@ def on_other_ports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[C
             yield course, ports
 
 
+@pytest.mark.by_turns("beside others")
 class TestUpBesideOthers:
     """An environment that came up while other programs listened on its ports."""
 

@@ -329,6 +329,7 @@ def few(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Class]:
         yield found
 
 
+@pytest.mark.by_turns("few")
 def test_after_a_kill_the_same_command_goes_on(few: Class) -> None:
     there = few.keys_by_user()
 
@@ -359,6 +360,7 @@ def test_after_a_kill_the_same_command_goes_on(few: Class) -> None:
         invites = {name: few.invite_file(name).read_bytes() for name in names}
 
 
+@pytest.mark.by_turns("few")
 def test_the_calls_to_add_one_do_not_grow_with_the_class(school: Class, few: Class) -> None:
     def calls(course: Class) -> int:
         log = course.work / "local" / "emulator.log"

@@ -282,6 +282,7 @@ def test_no_secret_is_anywhere_but_where_it_belongs(course: Course, repository: 
     }
 
 
+@pytest.mark.by_turns
 def test_the_provider_stays_as_long_as_another_environment_lives_by_it(
     course: Course, hub: GitHubServer, repository: Repository
 ) -> None:

@@ -76,6 +76,7 @@ def keys_of_ci(course: Course) -> list[str]:
     return [key["AccessKeyId"] for key in listed]
 
 
+@pytest.mark.by_turns
 class TestKilled:
     """`kill -9`, as the kernel does it when memory runs out."""
 
@@ -107,6 +108,7 @@ class TestKilled:
             assert keys_of_ci(course) == had_key
 
 
+@pytest.mark.by_turns
 class TestInterrupted:
     """Ctrl-C, which the terminal sends to the whole group."""
 
@@ -170,6 +172,7 @@ class TestToldToEnd:
         assert not course.work.exists()
 
 
+@pytest.mark.by_turns
 class TestOneAfterTheOther:
     """Commands that wait for one that takes away what they stand on."""
 
@@ -205,6 +208,7 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Course, lis
         yield course, [one.wait() for one in started]
 
 
+@pytest.mark.by_turns("standing")
 class TestStanding:
     """What happens to an environment that stands."""
 

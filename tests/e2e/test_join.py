@@ -207,6 +207,7 @@ def test_join_and_leave_give_every_byte_back(student: Student) -> None:
     course.bootstrap("leave", code=1)
 
 
+@pytest.mark.by_turns
 def test_a_new_invite_takes_the_place_of_the_old_one(instructor: Instructor, student: Student) -> None:
     course = student.course
     student.join()
@@ -225,6 +226,7 @@ def test_a_new_invite_takes_the_place_of_the_old_one(instructor: Instructor, stu
         course.bash(line)
 
 
+@pytest.mark.by_turns
 def test_the_instructor_tries_an_invite_on_the_same_machine(instructor: Instructor, student: Student) -> None:
     """Both profiles are there then, and the instructor's folder is not one to join in."""
     home = str(instructor.course.home)

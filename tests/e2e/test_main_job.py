@@ -175,6 +175,7 @@ class TestMainJob:
         assert course.argv_of_processes() == []
 
 
+@pytest.mark.by_turns
 def test_two_environments_come_up_at_once_and_go_one_by_one(course: Course) -> None:
     environments = ("stag", "devl")
     text = f'project = "{course.name}"\n[environments.stag.mlflow]\nkind = "none"\n[environments.devl]\n'

@@ -132,6 +132,7 @@ def as_workflow(operator: Aws) -> Any:
     return session.client("s3", endpoint_url=operator.endpoint_url, config=Config(proxies={}))
 
 
+@pytest.mark.by_turns
 def test_an_account_without_a_provider_gets_one_and_keeps_none(operator: Aws, roots: dict[str, Root]) -> None:
     environment, members = roots["environment"], roots["members"]
     environment.apply(inputs(github(BY_ENVIRONMENT)))
@@ -173,6 +174,7 @@ def test_an_account_without_a_provider_gets_one_and_keeps_none(operator: Aws, ro
     assert nothing_is_left(operator)
 
 
+@pytest.mark.by_turns
 def test_a_provider_of_the_account_is_reused_and_left_as_it_was(operator: Aws, environment: Root) -> None:
     iam = operator.client("iam")
     iam.create_open_id_connect_provider(
@@ -198,6 +200,7 @@ def test_a_provider_of_the_account_is_reused_and_left_as_it_was(operator: Aws, e
     assert provider() == before
 
 
+@pytest.mark.by_turns
 def test_a_server_of_enterprise_has_a_provider_of_its_own(operator: Aws, environment: Root) -> None:
     issuer = "github.example.org/_services/token"
     environment.apply(inputs(github(BY_ENVIRONMENT, issuer=issuer)))
@@ -208,6 +211,7 @@ def test_a_server_of_enterprise_has_a_provider_of_its_own(operator: Aws, environ
     assert identity_provider.roles_trusting(operator, found.arn) == [ROLE]
 
 
+@pytest.mark.by_turns
 def test_where_environments_come_to_be_had_the_role_stays(operator: Aws, environment: Root) -> None:
     """From no repository to one and back: tests/e2e/test_github.py."""
     environment.apply(inputs(github(BY_BRANCH)))
@@ -216,6 +220,7 @@ def test_where_environments_come_to_be_had_the_role_stays(operator: Aws, environ
     assert role_of(operator)["AssumeRolePolicyDocument"] == trust(BY_BRANCH)
 
 
+@pytest.mark.by_turns
 def test_a_workflow_may_what_ci_may_and_no_more(operator: Aws, environment: Root) -> None:
     environment.apply(inputs(github(BY_ENVIRONMENT)))
     operator.client("s3").put_object(Bucket=BUCKET, Key="dataset/a.csv", Body=b"x")
@@ -242,6 +247,7 @@ def test_a_workflow_may_what_ci_may_and_no_more(operator: Aws, environment: Root
     assert [what for what, allowed in found.items() if allowed] == ["read dataset", "write remote", "read remote"]
 
 
+@pytest.mark.by_turns
 def test_no_key_takes_the_role_on_whatever_it_may_do(operator: Aws, environment: Root) -> None:
     environment.apply(inputs(github(BY_ENVIRONMENT)))
     sts = operator.client("sts")
