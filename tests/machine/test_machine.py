@@ -111,10 +111,10 @@ def test_the_settings_are_those_of_the_environment(user_data: UserData) -> None:
 
 
 def test_cloud_config_is_valid(user_data: UserData, tmp_path: Path) -> None:
-    """By cloud-init's own schema where it is installed; Debian has it, PyPI has not. The boot proof always does it."""
+    """By cloud-init's own schema where it is installed; Debian has it, PyPI has not. `.ci/cloud-init` fetches it."""
     program = shutil.which("cloud-init")
     if program is None:
-        pytest.skip("cloud-init is not installed; python -m tests.machine.boot asks the machine's own")
+        pytest.skip("cloud-init is not installed; .ci/cloud-init fetches it and runs this")
     config = tmp_path / "cloud-config.yaml"
     config.write_text(user_data.text)
     done = subprocess.run([program, "schema", "-c", str(config)], capture_output=True, text=True, check=False)
