@@ -64,8 +64,9 @@ class Dagshub:
             with error:
                 return error.code, _json(error.read())
         except (OSError, http.client.HTTPException) as error:
+            why = getattr(error, "reason", error)  # urllib wraps what happened into an error of its own
             raise BootstrapError(
-                f"DagsHub at {self.hub.url} cannot be reached: {error}.",
+                f"DagsHub at {self.hub.url} cannot be reached: {why}.",
                 hint="Check your network, then run the same command again.",
             ) from error
 

@@ -60,9 +60,10 @@ def _show(monthly: Monthly) -> None:
     click.echo("\nOn top of that, by use:")
     for extra in monthly.extras:
         click.echo(f"  {_words(extra)}")
-    click.echo("\nList prices in US dollars, as they were read in transcripts of AWS's price lists:")
-    for what, sources in _read(monthly):
-        click.echo(f"  {what}: {'; '.join(sources)}")
+    if prices := list(_read(monthly)):
+        click.echo("\nList prices in US dollars, as they were read in transcripts of AWS's price lists:")
+        for what, sources in prices:
+            click.echo(f"  {what}: {'; '.join(sources)}")
     pages = dict.fromkeys(line.page for line in monthly.lines if line.page)
     click.echo(f"What holds is what AWS says: {', '.join(pages)}")
 

@@ -39,6 +39,7 @@ Examples:
     metavar="PLACE",
     help="First copy everything to a folder or to s3://BUCKET/PREFIX, verified: files, MLflow's runs, the roster.",
 )
+@click.option("--local", "local", is_flag=True, hidden=True)
 @click.option("--versions", is_flag=True, help="With --archive: older versions of files too.")
 @click.option(
     WITHOUT,
@@ -59,6 +60,7 @@ def command(
     env: str | None,
     every: bool,
     archive: Path | S3Address | None,
+    local: bool,
     versions: bool,
     without_runs: bool,
     keep_data: bool,
@@ -76,6 +78,9 @@ def command(
     every other line of those files alone. Then the account is looked through for what is left, and a receipt is
     written (`bootstrap receipts`). Exit code 4: something is left. Exit code 5: what is on GitHub may be.
     """
+    if local:
+        # Left to itself, click would take this for a slip and propose --all.
+        raise UsageError("`down` has no --local.", hint="It knows where each environment is up; leave --local out.")
     if (env is None) == (not every):
         raise UsageError("Name one environment, or all.", hint="Add --env stag, or --all.")
     for said, option in ((versions, "--versions"), (without_runs, WITHOUT)):

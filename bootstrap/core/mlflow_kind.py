@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from ipaddress import ip_network
 from typing import TYPE_CHECKING, Literal
 
 from bootstrap.core.dagshub import Hub
@@ -14,7 +16,9 @@ if TYPE_CHECKING:
     from bootstrap.core.spec import Spec
 
 _EXAMPLE = "203.0.113.7/32"
-_OWN_ADDRESS = "curl https://checkip.amazonaws.com"
+# What documents use: https://www.rfc-editor.org/rfc/rfc5737, https://www.rfc-editor.org/rfc/rfc3849
+_EXAMPLES = tuple(map(ip_network, ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32")))
+OWN_ADDRESS = "curl https://checkip.amazonaws.com"
 
 
 def kind_wanted(spec: Spec, env: str, target: Target) -> MlflowKind | Literal["ecs"]:
@@ -29,6 +33,20 @@ def machine_wanted(spec: Spec, env: str) -> Ec2Mlflow:
     """Return the settings of an environment's machine, the defaults where none are written."""
     table = spec.environment(env).mlflow
     return table if isinstance(table, Ec2Mlflow) else Ec2Mlflow(kind="ec2")
+
+
+def odd_networks(networks: Sequence[str]) -> dict[str, str]:
+    """Return those of the networks (CIDR) that hardly say what their author meant, each with the reason."""
+    found = {}
+    for network in networks:
+        parsed = ip_network(network)
+        if parsed.prefixlen == 0:
+            found[network] = "is the whole world: only the logins keep others out"
+        elif any(parsed.version == one.version and parsed.subnet_of(one) for one in _EXAMPLES):  # type: ignore[arg-type]
+            found[network] = "is from an example, and nobody's"
+        elif not parsed.is_global:
+            found[network] = "is an address inside some network; what AWS sees is the one you go out with"
+    return found
 
 
 def hub_wanted(spec: Spec, env: str) -> Hub | None:
@@ -53,7 +71,7 @@ def require_usable(spec: Spec, env: str, target: Target) -> None:
             f"{where}: MLflow of '{env}' gets a machine of its own, and nothing says who may reach it: "
             f"environments.{env}.mlflow.allowed_cidrs is missing.",
             hint=f"{_place(spec)} the networks that may open it, for instance the address that you have now "
-            f"({_OWN_ADDRESS}):\n\n[environments.{env}.mlflow]\n"
+            f"({OWN_ADDRESS}):\n\n[environments.{env}.mlflow]\n"
             f'kind = "ec2"\nallowed_cidrs = [{json.dumps(_EXAMPLE)}]\n\n'
             f'Or do without MLflow: kind = "none" in the same table.',
         )
@@ -65,7 +83,7 @@ def who_may_come_in(spec: Spec, env: str) -> str:
     where = spec.where("environments", env, "mlflow", "allowed_cidrs")
     return (
         f"It drops whoever is not in allowed_cidrs ({where}: {allowed or 'nobody'}). The address that you have now: "
-        f"{_OWN_ADDRESS}"
+        f"{OWN_ADDRESS}"
     )
 
 

@@ -34,7 +34,14 @@ from bootstrap.core.doctor import (
     version_in,
     without_echoes,
 )
-from bootstrap.core.mlflow_kind import hub_wanted, require_usable
+from bootstrap.core.mlflow_kind import (
+    OWN_ADDRESS,
+    hub_wanted,
+    kind_wanted,
+    machine_wanted,
+    odd_networks,
+    require_usable,
+)
 from bootstrap.core.names import profile
 from bootstrap.core.operator_policy import ANY_ACCOUNT, DOCUMENTS, Document, Whose, operator_policy, parts_of
 from bootstrap.errors import BootstrapError
@@ -237,6 +244,14 @@ def _mlflow(project: Project, env: str) -> list[Finding]:
         require_usable(project.spec, env, "aws")
     except BootstrapError as error:
         return [Finding(group, f"MLflow of {env}", "problem", error.message, error.hint)]
+    if kind_wanted(project.spec, env, "aws") == "ec2":
+        where = project.spec.where("environments", env, "mlflow", "allowed_cidrs")
+        fix = f"The address that you have now: {OWN_ADDRESS}"
+        odd = odd_networks(machine_wanted(project.spec, env).allowed_cidrs)
+        return [
+            Finding(group, f"MLflow of {env}", "warning", f"{where}: {network} {why}", fix)
+            for network, why in odd.items()
+        ]
     hub = hub_wanted(project.spec, env)
     record = project.record(env)
     if hub is None or given_token(project.environ) or (record is not None and record.mlflow == "dagshub"):

@@ -237,6 +237,14 @@ def test_the_page_has_each_part_the_sum_and_where_it_was_read(project: Project) 
         assert words in page
 
 
+def test_where_no_price_is_known_no_list_is_announced(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = 'project = "abc"\nregion = "ap-east-2"\n[environments.stag]\nmlflow.kind = "none"\n'
+    (project.folder / "bootstrap.toml").write_text(text)
+    page = shown()
+    assert "not known" in page
+    assert "List prices" not in page
+
+
 def test_the_page_in_the_docs_is_the_programs_own(project: Project) -> None:
     page = (Path(__file__).parents[2] / "docs" / "cost.md").read_text()
     [block] = re.findall(r"^```text\n(PART .*?)^```$", page, re.MULTILINE | re.DOTALL)

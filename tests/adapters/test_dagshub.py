@@ -110,6 +110,7 @@ def test_a_service_that_is_not_there() -> None:
     with pytest.raises(BootstrapError, match="cannot be reached") as caught:
         Dagshub(Hub("http://127.0.0.1:9", "ana/course"), ANA).user()
     assert ANA not in caught.value.message
+    assert "urlopen" not in caught.value.message
 
 
 # --- the DVC remote ---

@@ -263,7 +263,7 @@ def test_without_credentials_all_else_is_said(lay: Lay) -> None:
         "nobody may reach it": ((), "nothing says who may reach it: environments.stag.mlflow.allowed_cidrs is missing"),
         "a later version's": (('mlflow.kind = "ecs"',), 'MLflow with kind = "ecs" is not supported yet'),
         "no token": (('mlflow = { kind = "dagshub", repository = "ana/c" }',), "DAGSHUB_USER_TOKEN is not set"),
-        "a machine": (('mlflow = { kind = "ec2", allowed_cidrs = ["203.0.113.7/32"] }',), None),
+        "a machine": (('mlflow = { kind = "ec2", allowed_cidrs = ["8.8.4.4/32"] }',), None),
         "none": (('mlflow.kind = "none"',), None),
     }.values(),
 )
@@ -274,6 +274,12 @@ def test_an_mlflow_that_up_would_refuse_at_once(lines: tuple[str, ...], says: st
     else:
         assert found["MLflow of stag"].level == "problem"
         assert says in found["MLflow of stag"].says
+
+
+def test_a_network_that_hardly_means_what_it_says_is_warned_of(lay: Lay) -> None:
+    found = look(lay("[environments.stag]", 'mlflow = { kind = "ec2", allowed_cidrs = ["8.8.4.4/32", "0.0.0.0/0"] }'))
+    assert found["MLflow of stag"].level == "warning"
+    assert found["MLflow of stag"].says.startswith("bootstrap.toml:3: 0.0.0.0/0 is the whole world")
 
 
 def test_a_file_that_cannot_be_read_is_one_problem_not_three(lay: Lay) -> None:

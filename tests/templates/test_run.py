@@ -225,6 +225,8 @@ RUNS: dict[str, tuple[str, Scope, str, str, str]] = {
 }
 
 
+@pytest.mark.by_turns
+@pytest.mark.by_turns
 @pytest.mark.parametrize(("auth", "scope", "below", "url", "place"), RUNS.values(), ids=RUNS.keys())
 def test_train(cloud: Cloud, tmp_path: Path, auth: str, scope: Scope, below: str, url: str, place: str) -> None:
     mine = laptop(cloud, tmp_path, url, below)
@@ -261,6 +263,7 @@ def test_a_remote_in_another_bucket_is_not_followed(cloud: Cloud, tmp_path: Path
     assert f"{REPORTS}dvc.lock" in cloud.objects()
 
 
+@pytest.mark.by_turns
 def test_without_its_own_remote_the_runner_would_look_for_a_profile(cloud: Cloud, tmp_path: Path) -> None:
     mine = laptop(cloud, tmp_path, NAMES.dvc_url())
     mine.do("dvc", "push")
@@ -269,6 +272,7 @@ def test_without_its_own_remote_the_runner_would_look_for_a_profile(cloud: Cloud
     assert f"The config profile ({NAMES.profile}) could not be found" in machine.said
 
 
+@pytest.mark.by_turns
 def test_a_key_without_rights_is_not_taken_for_missing_data(cloud: Cloud, tmp_path: Path) -> None:
     mine = laptop(cloud, tmp_path, NAMES.dvc_url())
     mine.do("dvc", "push")

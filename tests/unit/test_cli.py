@@ -146,6 +146,14 @@ def test_status_where_nothing_is_up_says_how_to_begin(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals as POSIX has them")
+def test_down_needs_no_local_and_does_not_propose_all(tmp_path: Path) -> None:
+    done = run("down", "--env", "stag", "--local", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "`down` has no --local" in done.stderr
+    assert "--all" not in done.stderr
+    assert "--local" not in run("down", "--help", cwd=tmp_path).stdout
+
+
 class TestToldToEnd:
     """The end-to-end tests send signals to the command; here is what only chance would hit there."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bootstrap.core.dagshub import Hub
-from bootstrap.core.mlflow_kind import hub_wanted, kind_wanted, require_usable, who_may_come_in
+from bootstrap.core.mlflow_kind import hub_wanted, kind_wanted, odd_networks, require_usable, who_may_come_in
 from bootstrap.core.names import Names
 from bootstrap.core.record import Record, Target
 from bootstrap.core.spec import Spec, parse_spec
@@ -118,3 +118,23 @@ def test_a_record_tells_its_kind(values: dict[str, str], kind: str) -> None:
         "state_bucket": names.state_bucket,
     }
     assert Record(**{**known, **values}).mlflow == kind  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("network", "why"),
+    [
+        ("8.8.4.4/32", None),
+        ("2a00::/12", None),
+        ("0.0.0.0/0", "the whole world"),
+        ("::/0", "the whole world"),
+        ("203.0.113.7/32", "from an example"),
+        ("2001:db8:1::/48", "from an example"),
+        ("192.168.0.0/24", "inside some network"),
+        ("100.64.0.0/10", "inside some network"),
+        ("fd00::/8", "inside some network"),
+    ],
+)
+def test_networks_that_hardly_mean_what_they_say(network: str, why: str | None) -> None:
+    found = odd_networks(["8.8.8.8/32", network])
+    assert list(found) == ([network] if why else [])
+    assert why is None or why in found[network]
