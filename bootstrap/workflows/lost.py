@@ -7,13 +7,11 @@ from dataclasses import replace
 
 from bootstrap.adapters.aws import inventory
 from bootstrap.core.inventory import EVERYWHERE
-from bootstrap.core.mlflow_kind import kind_wanted
 from bootstrap.core.record import Record
 from bootstrap.errors import AwsFailed
 from bootstrap.workflows import local
 from bootstrap.workflows.down_preview import look_through
-from bootstrap.workflows.mlflow_machine import OnMachine
-from bootstrap.workflows.mlflow_server import Nowhere, Server, on_laptop
+from bootstrap.workflows.mlflow_kinds import own_server_wanted
 from bootstrap.workflows.prepare import draft
 from bootstrap.workflows.project import Project
 from bootstrap.workflows.story import Story
@@ -37,18 +35,10 @@ def found_elsewhere(project: Project, env: str, profile: str | None, story: Stor
         regions = [thing.region for thing in found.things if thing.kind == inventory.BUCKET]
         if found.things:
             region = next((one for one in regions if one != EVERYWHERE), place.aws.region)
-            return replace(draft(project, place, _as_named(project, place)), region=region)
+            return replace(draft(project, place, own_server_wanted(project, place)), region=region)
         for blind in found.blind:
             story.note(f"Not looked at: {blind.place.kind} ({blind.place.region}): {blind.reason}")
     return None
-
-
-def _as_named(project: Project, place: Place) -> Server:
-    """Return the MLflow that the environment most likely has; what is on DagsHub is not ours to take down."""
-    kind = kind_wanted(project.spec, place.names.env, place.kind)
-    if kind == "laptop" and place.emulator is not None:
-        return on_laptop(project, place.names.env, place.names.bucket, place.emulator)
-    return OnMachine(project, place) if kind == "ec2" else Nowhere()
 
 
 def _places(project: Project, env: str, profile: str | None, story: Story) -> Iterator[Place]:

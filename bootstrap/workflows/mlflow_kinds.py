@@ -20,16 +20,19 @@ from bootstrap.workflows.verify import Check, Login
 def server_wanted(project: Project, place: Place, laptop: Laptop) -> Server:
     """Return the server that an environment is to have. Raises BootstrapError if it cannot even be asked for."""
     env = place.names.env
-    kind = kind_wanted(project.spec, env, place.kind)
-    if kind == "laptop" and place.emulator is not None:
-        return on_laptop(project, env, place.names.bucket, place.emulator)
-    if kind == "ec2":
-        return OnMachine(project, place)
-    if kind == "dagshub" and (hub := hub_wanted(project.spec, env)) is not None:
+    if kind_wanted(project.spec, env, place.kind) == "dagshub" and (hub := hub_wanted(project.spec, env)) is not None:
         before = project.record(env)
         same = before is not None and before.mlflow_tracking_uri == hub.tracking_uri
         return at_dagshub(hub, project.environ, laptops.read_password(laptop, before) if before and same else None)
-    return Nowhere()
+    return own_server_wanted(project, place)
+
+
+def own_server_wanted(project: Project, place: Place) -> Server:
+    """Return the server of our making that the file asks for; one on DagsHub is nobody's to administer or take down."""
+    kind = kind_wanted(project.spec, place.names.env, place.kind)
+    if kind == "laptop" and place.emulator is not None:
+        return on_laptop(project, place.names.env, place.names.bucket, place.emulator)
+    return OnMachine(project, place) if kind == "ec2" else Nowhere()
 
 
 def server_up(project: Project, place: Place, record: Record) -> Server:
