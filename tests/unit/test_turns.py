@@ -10,7 +10,7 @@ LISTS = ["a", None, "b", "few", "few", None, "c", "d", "e", "f"]
 
 
 @pytest.mark.parametrize(
-    ("turn", "expected"), [(1, {"a", "d"}), (2, {"b", "e"}), (3, {"few", "f"}), (4, {"c"})], ids=str
+    ("turn", "expected"), [(1, {"a", "d"}), (2, {"b", "e"}), (3, {"few", "f"}), (4, {"c"})], ids=range(1, TURNS + 1)
 )
 def test_every_fourth(turn: int, expected: set[str]) -> None:
     assert taken(LISTS, turn) == expected
