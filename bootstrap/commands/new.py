@@ -161,6 +161,6 @@ def _tell_update(updated: Updated) -> None:
         click.echo(f"No changes: the template {updated.template} has nothing new for {updated.answers.name}.")
         return
     click.secho(f"\nWhat is new in the template {updated.template} is merged into {updated.answers.name}.", bold=True)
-    click.echo(
-        "\nNext:\n  git show --stat --first-parent HEAD       what changed\n  git reset --hard ORIG_HEAD                takes it back"
-    )
+    click.echo("\nNext:")
+    click.echo("  git show --stat --first-parent HEAD    what changed")
+    click.echo("  git reset --hard ORIG_HEAD             takes it back")
