@@ -189,7 +189,7 @@ def test_a_question_that_is_newer_than_the_file_gets_its_default() -> None:
     assert found == answers(author="", team="laptops", env="stag")
 
 
-WRONG_ANSWERS = {
+WRONG_ANSWERS: dict[str, tuple[object, str]] = {
     "nothing": (None, "`template` does not name"),
     "a list": ([], "`template` does not name"),
     "a template that is a path": ({"template": "../../etc", "name": "a", "package": "a"}, "`template` does not name"),
