@@ -28,6 +28,7 @@ COMMANDS = {
     "onboard": "Bring people in: user, key, MLflow login and a sealed invite each.",
     "members": "Show who is in an environment, and whether their access is in use.",
     "join": "Open your invite: AWS profile, DVC remote, MLflow login.",
+    "new": "Make a project: data, pipeline, model, API; in git and DVC.",
     "leave": "Undo what `join` wrote on this machine.",
     "rotate": "Give people new keys; nobody is ever without one.",
     "offboard": "End people's access; what they made stays.",
@@ -55,6 +56,7 @@ Examples:
   bootstrap onboard --roster members.csv --env stag
                                       bring in a class, an invite each
   bootstrap join ana.age              open your invite
+  bootstrap new laptop-pricing        make a project, from data to an API
   bootstrap status                    what is up
   bootstrap down --env stag           take it away again
 

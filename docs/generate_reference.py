@@ -36,6 +36,7 @@ from bootstrap.core.inventory import Scan, Thing
 from bootstrap.core.invite import Invite
 from bootstrap.core.manifest import Manifest, Origin
 from bootstrap.core.membership import Difference, Member
+from bootstrap.core.new_project import Answers
 from bootstrap.core.plan import Plan, Step
 from bootstrap.core.prices import monthly_storage, on_this_laptop
 from bootstrap.core.receipt import Receipt, Removed, Verdict
@@ -58,6 +59,8 @@ from bootstrap.workflows.kept import KeptBucket
 from bootstrap.workflows.leave import Left
 from bootstrap.workflows.local_servers import ServerStatus
 from bootstrap.workflows.members import MemberStatus
+from bootstrap.workflows.new import Made
+from bootstrap.workflows.new_update import Updated
 from bootstrap.workflows.project import Project
 from bootstrap.workflows.proof import Proof
 from bootstrap.workflows.receipts import Kept
@@ -274,6 +277,21 @@ _OUTPUT = {
     "mlflow_tracking_uri": "address of the MLflow server; null without one",
     "mlflow_username": "the login there; null without a server",
 }
+_ANSWERS = Answers("laptop-pricing", "laptop_pricing", "en", "regression", "Ana Souza", "ana", "stag")
+_ANSWERS_MEAN = {
+    "name": "the project's name",
+    "package": "its Python package",
+    "lang": "`en` or `pt-BR`",
+    "model": "what kind of value is predicted",
+    "author": "whose work it is",
+    "team": "the team; without an environment the author's name",
+    "env": "the environment",
+    "bucket": "its bucket; empty without an environment",
+    "profile": "the AWS profile as everybody in the environment calls it; empty without one",
+    "mlflow_uri": "address of MLflow; empty without one",
+    "gitlab": "whether there is a pipeline for GitLab too",
+    "repository": "OWNER/REPO; may be empty",
+}
 _SERVERS = {
     "servers[].name": "what it is",
     "servers[].state": "`running`, `starting`, `stopped`, or `lost`: it runs, but its record is gone",
@@ -432,6 +450,38 @@ _SAMPLES = (
             "checks[].what": "what was tried with the person's own key and login",
             "checks[].expected": "whether it should be allowed",
             "checks[].found": "whether it was",
+        },
+    ),
+    Sample(
+        "new laptop-pricing --json",
+        {
+            "bootstrap.commands.new.new": Made(
+                Path("my-course/laptop-pricing"), "ml-project", _ANSWERS.connected(_JOINED), _JOINED, "3f1c0d2"
+            )
+        },
+        {
+            "folder": "the new folder",
+            "template": "what it was made from",
+            **{f"answers.{key}": meaning for key, meaning in _ANSWERS_MEAN.items()},
+            "branches": "the branches that were made; the first is checked out",
+            "commit": "the commit that all of them end with",
+            "member": "who has joined the environment; null for its operator, and without one",
+            **{f"output.{key}": meaning for key, meaning in _OUTPUT.items()},
+        },
+        note="Without an environment, `output` is null.",
+    ),
+    Sample(
+        "new --update --json",
+        {
+            "bootstrap.commands.new.update": Updated(
+                Path("my-course/laptop-pricing"), "ml-project", _ANSWERS.connected(_JOINED), changed=True
+            )
+        },
+        {
+            "folder": "the project's folder",
+            "template": "what it was made from",
+            **{f"answers.{key}": meaning for key, meaning in _ANSWERS_MEAN.items()},
+            "changed": "false if there was nothing new",
         },
     ),
     Sample(

@@ -28,7 +28,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / "bootstrap"
-HEAVY = ("boto3", "botocore", "mlflow", "rich", "pydantic", "psutil", "python_terraform", "configobj", "moto")
+HEAVY = ("boto3", "botocore", "mlflow", "rich", "pydantic", "psutil", "python_terraform", "configobj", "moto", "copier")
 
 LAYERS_BELOW = {
     "cli": {"commands", "workflows", "ui", "core", "adapters", "errors", "redact"},

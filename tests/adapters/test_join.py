@@ -37,6 +37,7 @@ from bootstrap.core.spec import Spec
 from bootstrap.errors import AwsFailed, BootstrapError, ConfigError, UsageError
 from bootstrap.workflows.join import Joined, join
 from bootstrap.workflows.leave import Left, leave
+from bootstrap.workflows.new import Wanted, new
 from bootstrap.workflows.project import Project
 from tests.adapters.doubles import Story
 from tests.dagshub_server import HubServer, dagshub
@@ -244,6 +245,33 @@ def test_what_is_written(student: Student, invite: Invite) -> None:
     remembered = "".join(text.decode() for name, text in student.texts().items() if ".bootstrap" in name)
     assert invite.secret_access_key not in remembered
     assert PASSWORD not in remembered
+
+
+# --- join, and a project of `new`; the one before the other, and the other way round ---
+
+
+def test_a_project_made_after_the_join_needs_no_invite(plain: Student, invite: Invite) -> None:
+    plain.join(invite)
+    made = new(plain.folder, os.environ, plain.home, Wanted("laptops", "ml-project", "en", "regression"), "1", Story())
+    before = {path.name: path.read_bytes() for path in (made.folder / ".env", made.folder / ".dvc" / "config")}
+    assert f"MLFLOW_TRACKING_PASSWORD={PASSWORD}".encode() in before[".env"]
+    # Opened there too, the invite finds that all of it is right.
+    done = plain.join(invite, folder=made.folder)
+    assert not done.changed
+    assert [check.right for check in done.checks] == [True] * 7
+    assert {path.name: path.read_bytes() for path in (made.folder / ".env", made.folder / ".dvc" / "config")} == before
+
+
+def test_a_project_takes_an_invite_later(plain: Student, invite: Invite) -> None:
+    made = new(plain.folder, os.environ, plain.home, Wanted("laptops", "ml-project", "en", "regression"), "1", Story())
+    done = plain.join(invite, folder=made.folder)
+    assert done.project.folder == made.folder
+    status = subprocess.run(["git", "status", "-s"], cwd=made.folder, check=True, capture_output=True, text=True).stdout
+    assert status.split() == ["M", ".dvc/config"]
+    plain.leave(folder=made.folder)
+    status = subprocess.run(["git", "status", "-s"], cwd=made.folder, check=True, capture_output=True, text=True).stdout
+    assert status == ""
+    assert not (made.folder / ".env").exists()
 
 
 def test_nothing_is_left_in_the_bucket(student: Student, cloud: Cloud, invite: Invite) -> None:

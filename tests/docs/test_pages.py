@@ -238,6 +238,7 @@ def test_what_a_student_installs_is_pinned() -> None:
 QUOTED = {
     ENGLISH: ("you read", "what to do"),
     PORTUGUESE: ("você lê", "o que fazer"),
+    DOCS / "new-project.md": ("you read", "what to do"),
     DOCS / "local-target.md": ("why, as it is printed", "what that is", "on AWS"),
 }
 

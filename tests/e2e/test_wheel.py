@@ -63,4 +63,8 @@ def test_it_works_outside_of_the_clone(course: Course, installed: Path) -> None:
     assert f"the S3 bucket {course.bucket}" in done.out
     ended(course.start(command, "init"), 0)
     assert "[environments.stag]" in (course.folder / "bootstrap.toml").read_text()
+    ended(course.start(command, "new", "laptops"), 0)
+    # Names that packaging might pass over: of files that begin with a dot, and of folders that copier fills in.
+    made = ("README.md", ".gitignore", ".dvc/config", ".dvc/.gitignore", ".vscode/settings.json", "data/raw/.gitkeep")
+    assert [name for name in made if not (course.folder / "laptops" / name).is_file()] == []
     assert listing(package) == before
