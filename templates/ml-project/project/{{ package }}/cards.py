@@ -16,7 +16,12 @@ from .gate import missed
 
 _WORDS = {
     "en": {"yes": "yes", "no": "no", "none": "None.", "synthetic": "It is **synthetic**: made up by `sample.py`."},
-    "pt-BR": {"yes": "sim", "no": "não", "none": "Nenhum.", "synthetic": "São **sintéticos**: inventados por `sample.py`."},
+    "pt-BR": {
+        "yes": "sim",
+        "no": "não",
+        "none": "Nenhum.",
+        "synthetic": "São **sintéticos**: inventados por `sample.py`.",
+    },
 }
 SAMPLE = "data/raw/laptop_prices_sample.csv"
 
@@ -71,7 +76,8 @@ _REPORTS = ("ingest", "process", "features", "train", "metrics")
 
 
 def _unusual(found: Mapping[str, Mapping[str, int]]) -> list[tuple[str, str]]:
-    return [(column, ", ".join(f"{word} ({count})" for word, count in words.items())) for column, words in found.items()]
+    told = {column: (f"{word} ({count})" for word, count in words.items()) for column, words in found.items()}
+    return [(column, ", ".join(words)) for column, words in told.items()]
 
 
 def _table(rows: Any) -> str:

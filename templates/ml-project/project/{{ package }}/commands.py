@@ -1,4 +1,4 @@
-"""Which word on the command line is which module; each of them has a `command`, and is imported when it is asked for."""
+"""Which word on the command line is which module. Each has a `command`, and is imported when it is asked for."""
 
 from __future__ import annotations
 

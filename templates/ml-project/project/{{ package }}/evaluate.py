@@ -54,16 +54,17 @@ def _errors(pairs: pd.DataFrame) -> pd.DataFrame:
     import pandas as pd
 
     groups = [part for part in np.array_split(np.arange(len(pairs)), 5) if len(part)]
-    rows = []
+    rows: list[dict[str, float]] = []
     for part in groups:
         group = pairs.iloc[part]
         mape = (group["predicted"] / group["actual"] - 1).abs().mean()
         rows.append({"price_from": group["actual"].iloc[0], "mape": round(float(mape), 6), "rows": len(group)})
-    return pd.DataFrame(rows)
+    found: pd.DataFrame = pd.DataFrame(rows)
+    return found
 
 
 def _importance(model: Loaded, frame: pd.DataFrame, actual: NDArray[np.float64]) -> pd.DataFrame:
-    """Return by how much MAPE gets worse when a column's values are shuffled: asked of the whole, it suits any model."""
+    """Return by how much MAPE gets worse when a column's values are shuffled, which can be asked of any model."""
     import numpy as np
     import pandas as pd
 
@@ -71,7 +72,7 @@ def _importance(model: Loaded, frame: pd.DataFrame, actual: NDArray[np.float64])
 
     chance = np.random.default_rng(0)
     before = float(np.mean(np.abs(model.predict(frame) / actual - 1)))
-    rows = []
+    rows: list[dict[str, Any]] = []
     for column in FEATURES:
         worse = []
         for _ in range(_SHUFFLES):
@@ -79,7 +80,9 @@ def _importance(model: Loaded, frame: pd.DataFrame, actual: NDArray[np.float64])
             shuffled[column.name] = chance.permutation(frame[column.name].to_numpy())
             worse.append(float(np.mean(np.abs(model.predict(shuffled) / actual - 1))) - before)
         rows.append({"column": column.name, "mape_lost": round(float(np.mean(worse)), 4)})
-    return pd.DataFrame(rows).sort_values(["mape_lost", "column"], ascending=[False, True])
+    rows.sort(key=lambda row: (-float(row["mape_lost"]), row["column"]))
+    found: pd.DataFrame = pd.DataFrame(rows)
+    return found
 
 
 def _draw(pairs: pd.DataFrame, path: Path) -> None:

@@ -1,7 +1,7 @@
 """Step 3: hold a fifth of the rows back, and describe what the model gets.
 
-The texts are turned into numbers inside the model (see model.py), so that the API can hand over what a person typed. Here
-one can look at these numbers, and compare later input with them.
+The texts are turned into numbers inside the model (see model.py), so that the API can hand over what a person typed.
+Here one can look at these numbers, and compare later input with them.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def split(folder: Path, test_share: float, seed: int) -> str:
             }
         else:
             counts = values.value_counts()
-            described[name] = {"missing": int(values.isna().sum()), "values": {str(k): int(v) for k, v in counts.items()}}
+            described[name] = {"values": {str(word): int(count) for word, count in counts.items()}}
     report = {"train_rows": len(train), "test_rows": len(test)}
     ratio = float(price.max() / price.min())
     described[TARGET] = {"min": _rounded(price.min()), "max": _rounded(price.max()), "max_to_min": _rounded(ratio)}

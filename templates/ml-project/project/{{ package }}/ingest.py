@@ -1,4 +1,4 @@
-"""Step 1: read the raw file, keep the rows that the schema can read, and put the others into a report with the reasons."""
+"""Step 1: read the raw file, keep the rows that the schema can read, and report the others with the reasons."""
 
 from __future__ import annotations
 
@@ -37,7 +37,8 @@ def ingest(folder: Path, source: Path, max_bad_share: float) -> str:
         raise ProjectError(f"No row of {source} can be used.", f"{BAD_ROWS} says why.")
     if share > max_bad_share:
         raise ProjectError(
-            f"{bad} of {rows} rows of {source} are bad ({share:.1%}); `ingest.max_bad_share` allows {max_bad_share:.1%}.",
+            f"{bad} of {rows} rows of {source} are bad ({share:.1%}); "
+            f"`ingest.max_bad_share` allows {max_bad_share:.1%}.",
             f"{BAD_ROWS} has each with its line and the reason. Correct the file, or allow more in params.yaml.",
         )
     told = f"{source}: {rows} rows, {bad} of them bad"

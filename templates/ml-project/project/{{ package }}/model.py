@@ -2,8 +2,9 @@
 
 A linear model adds things up, and prices do not add up: a better processor makes a dear laptop dearer by more than a
 cheap one. So it learns the logarithm of the price: there a factor is a sum, and being 10 % off counts the same for a
-laptop of R$ 2 000 and for one of R$ 60 000, which is what MAPE asks. Sizes double rather than grow by one, so they go in
-as logarithms too. Products of two properties let the model say that memory costs more in one brand than in another.
+laptop of R$ 2 000 and for one of R$ 60 000, which is what MAPE asks. Sizes double rather than grow by one, so they
+go in as logarithms too. Products of two properties let the model say that memory costs more in one brand than in
+another.
 
 To use another model, change `build`; all else stays. https://scikit-learn.org/stable/modules/compose.html
 """
@@ -37,12 +38,12 @@ class Typed(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     `transform` raises ValueError, with the column and the reason, for a text that the schema cannot read.
     """
 
-    def fit(self, X: pd.DataFrame, y: object = None) -> Typed:  # noqa: ARG002, N803 - the names that scikit-learn gives
+    def fit(self, X: pd.DataFrame, y: object = None) -> Typed:  # noqa: ARG002 - scikit-learn hands it over
         """Learn nothing; mark it as fitted."""
         self.fitted_ = True
         return self
 
-    def transform(self, X: pd.DataFrame) -> pd.DataFrame:  # noqa: N803 - the name that scikit-learn gives
+    def transform(self, X: pd.DataFrame) -> pd.DataFrame:
         """Return a frame with the columns of FEATURES, in their order."""
         columns: dict[str, Any] = {}
         for column in FEATURES:
@@ -59,7 +60,8 @@ class Typed(TransformerMixin, BaseEstimator):  # type: ignore[misc]
                 columns[column.name] = np.array([np.nan if value is None else value for value in values], dtype=float)
             else:
                 columns[column.name] = np.array([read[text] or "unknown" for text in texts], dtype=object)
-        return pd.DataFrame(columns, index=X.index)
+        typed: pd.DataFrame = pd.DataFrame(columns, index=X.index)
+        return typed
 
     def get_feature_names_out(self, input_features: object = None) -> NDArray[Any]:  # noqa: ARG002 - scikit-learn's
         """Return the names of what `transform` gives."""
@@ -132,7 +134,7 @@ def scores(actual: NDArray[np.float64], predicted: NDArray[np.float64]) -> dict[
 
 @dataclass(frozen=True)
 class Loaded:
-    """A fitted model, its version (of a registered one the number, else the beginning of the file's SHA-256), and whence it is."""
+    """A fitted model, whence it is, and its version: of a registered one the number, else the file's SHA-256, cut."""
 
     estimator: Any
     version: str

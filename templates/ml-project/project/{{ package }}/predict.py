@@ -38,7 +38,7 @@ def predict(source: Path, model_uri: str, output: Path) -> str:
 
 @click.command()
 @click.argument("source", type=click.Path(path_type=Path), metavar="FILE")
-@click.option("--model", "uri", help="A file, or models:/NAME@champion; by default MODEL_URI, else models/model.joblib.")
+@click.option("--model", "uri", help="A file, or models:/NAME@champion; else MODEL_URI, else models/model.joblib.")
 @click.option("--output", type=click.Path(path_type=Path), help="Where to; by default beside FILE.")
 def command(source: Path, uri: str | None, output: Path | None) -> None:
     """Write FILE again with a predicted price in each row. It needs the raw columns; the price may be missing."""

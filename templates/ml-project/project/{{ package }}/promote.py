@@ -8,8 +8,8 @@ from . import registry, settings
 
 
 @click.command()
-@click.option("--to", "alias", type=click.Choice([registry.STAGING, registry.CHAMPION]), required=True, help="The alias.")
-@click.option("--version", "version", help="Which version; else staging takes the candidate, and champion what is staging.")
+@click.option("--to", "alias", type=click.Choice(list(registry.BEFORE)), required=True, help="The alias.")
+@click.option("--version", help="Which version; else staging takes the candidate, and champion what is staging.")
 def command(alias: str, version: str | None) -> None:
     """Make a version `staging` (tried out) or `champion` (what the API serves). Exit code 1: it misses the gate."""
     found = settings.load()

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def read(path: Path) -> tuple[pd.DataFrame, list[Problem]]:
-    """Return a file of the world outside, its index the line of each row, and the rows that have too many or too few cells.
+    """Return a file of the world outside, its index the line of each row, and the rows with too many or too few cells.
 
     Takes commas, semicolons and tabs, UTF-8 (with or without the mark that Excel writes) and Windows' own encoding.
     Raises ProjectError if the file is not there, or empty.
@@ -40,7 +40,7 @@ def read(path: Path) -> tuple[pd.DataFrame, list[Problem]]:
         else:
             rows[reader.line_num] = cells
     if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise ProjectError(f"{path}: two columns are called {', '.join(twice)}.", "Rename one of them in its first line.")
+        raise ProjectError(f"{path}: two columns are called {', '.join(twice)}.", "Rename one in its first line.")
     return pd.DataFrame.from_dict(rows, orient="index", columns=names, dtype=str), problems
 
 
@@ -49,7 +49,7 @@ def read_own(path: Path) -> pd.DataFrame:
     import pandas as pd
 
     if not path.is_file():
-        raise ProjectError(f"{path} is not there.", "`dvc repro` makes it; `dvc pull` fetches it if somebody has pushed it.")
+        raise ProjectError(f"{path} is not there.", "`dvc repro` makes it; `dvc pull` fetches your team's.")
     return pd.read_csv(path, dtype=str, keep_default_na=False)
 
 

@@ -1,7 +1,7 @@
 """The model registry: versions of the model, and three names for them.
 
-`candidate` is the newest, `staging` the one that is tried out, `champion` the one that the API serves. An alias is moved
-only to a version whose metrics pass the gate, and the registry keeps what it pointed to before, for `rollback`.
+`candidate` is the newest, `staging` the one that is tried out, `champion` the one that the API serves. An alias is
+moved only to a version whose metrics pass the gate, and the registry keeps what it pointed to before, for `rollback`.
 https://mlflow.org/docs/latest/ml/model-registry/
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from . import settings, tracking
 from .errors import ProjectError
@@ -20,7 +20,6 @@ CANDIDATE, STAGING, CHAMPION = "candidate", "staging", "champion"
 # Alias → the one whose version it takes unless a version is named.
 BEFORE = {STAGING: CANDIDATE, CHAMPION: STAGING}
 _MOST = 20
-_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -40,12 +39,11 @@ class Registry:
             run = self.client.get_run(run_id)
             source, model_id = _model_of(run)
             tags = {tracking.MODEL_TAG: sha256, "gate": run.data.tags.get("gate", "")}
-            made = self._do(
-                lambda: self.client.create_model_version(
-                    self.name, source, run_id=run_id, tags=tags, model_id=model_id
-                ),
-                "register a version",
-            )
+
+            def make() -> Any:
+                return self.client.create_model_version(self.name, source, run_id, tags, model_id=model_id)
+
+            made = self._do(make, "register a version")
             version, new = str(made.version), True
         self._set(CANDIDATE, version)
         return version, new
@@ -85,7 +83,11 @@ class Registry:
 
     def version_of(self, alias: str) -> str | None:
         """Return the version that an alias points to, or None."""
-        found = self._do(lambda: self.client.get_model_version_by_alias(self.name, alias), f"look up {alias}", absent=True)
+
+        def look_up() -> Any:
+            return self.client.get_model_version_by_alias(self.name, alias)
+
+        found = self._do(look_up, f"look up {alias}", absent=True)
         return str(found.version) if found is not None else None
 
     def history(self, alias: str) -> list[str]:
@@ -121,9 +123,12 @@ class Registry:
         self._do(lambda: self.client.set_registered_model_tag(self.name, f"before.{alias}", text), "write its history")
 
     def _set(self, alias: str, version: str) -> None:
-        self._do(lambda: self.client.set_registered_model_alias(self.name, alias, version), f"call version {version} {alias}")
+        def set_it() -> None:
+            self.client.set_registered_model_alias(self.name, alias, version)
 
-    def _do(self, call: Callable[[], _T], what: str, *, absent: bool = False) -> _T | None:
+        self._do(set_it, f"call version {version} {alias}")
+
+    def _do(self, call: Callable[[], Any], what: str, *, absent: bool = False) -> Any:
         """Make one call. With `absent`, None for what is not there; raises ProjectError for all other refusals."""
         from mlflow.exceptions import MlflowException
 
@@ -132,11 +137,12 @@ class Registry:
         except MlflowException as error:
             code = str(getattr(error, "error_code", ""))
             # MLflow says of an alias that is not set that the parameter is invalid.
-            if absent and (code == "RESOURCE_DOES_NOT_EXIST" or "alias" in str(error).casefold() and "not found" in str(error)):
+            unset = code == "INVALID_PARAMETER_VALUE" and "alias" in str(error).casefold() and "not found" in str(error)
+            if absent and (code == "RESOURCE_DOES_NOT_EXIST" or unset):
                 return None
             hint = "A teammate may have made it: your instructor shares it by `bootstrap onboard --roster`."
             if "ENDPOINT_NOT_FOUND" in code or "404" in str(error):
-                hint = "This server may have no aliases (DagsHub's did not always): move the stage in its web page instead."
+                hint = "This server may have no aliases: then move the model's stage on its web page (DagsHub has one)."
             raise ProjectError(f"MLflow would not {what} ({self.name}): {str(error).splitlines()[0]}", hint) from None
 
 
@@ -178,4 +184,3 @@ def _model_of(run: Any) -> tuple[str, str | None]:
     if not logged:
         return f"runs:/{run.info.run_id}/model", None
     return f"models:/{logged[-1].model_id}", str(logged[-1].model_id)
-

@@ -51,7 +51,7 @@ _PROCESSORS = {
 
 def rows(count: int, seed: int) -> list[dict[str, str]]:
     """Return this many made-up laptops, spelt as the course's file spells them, and a little dirt among them."""
-    chance = random.Random(seed)  # noqa: S311 - no secret hangs on it
+    chance = random.Random(seed)
     made: list[dict[str, str]] = []
     while len(made) < count:
         if made and chance.random() < _TWICE:
@@ -88,7 +88,8 @@ def _laptop(chance: random.Random) -> dict[str, str]:
         processor = min(_PROCESSORS, key=lambda name: abs(_PROCESSORS[name][1] - near))
         maker, _, factor = _PROCESSORS[processor]
         log_price += factor
-        generation = None if processor in ("Celeron Dual", "Pentium Quad") else chance.choice([8, 10, 10, 11, 11, 11, 12])
+        named = processor not in ("Celeron Dual", "Pentium Quad")
+        generation = chance.choice((8, 10, 10, 11, 11, 11, 12)) if named else None
         log_price += 0.05 * ((generation or 10) - 10)
     ram = _step((4, 8, 16, 32), level + chance.gauss(0, 0.11))
     ssd = _step((0, 128, 256, 512, 1024, 2048), level * 0.9 + 0.12 + chance.gauss(0, 0.1))

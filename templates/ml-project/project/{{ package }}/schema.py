@@ -1,7 +1,7 @@
 """What a file of laptop offers looks like: its columns, how their texts are read, and which rows cannot be used.
 
-A value is good if it can be read. Reading is tolerant ('8 GB', '8GB', '1 TB', 'R$ 3.499,90', 'Sim', ' 64-bit '), and what
-cannot be read is never guessed: the row is reported with its line, its column and the reason.
+A value is good if it can be read. Reading is tolerant ('8 GB', '8GB', '1 TB', 'R$ 3.499,90', 'Sim', ' 64-bit '), and
+what cannot be read is never guessed: the row is reported with its line, its column and the reason.
 
 A library for schemas (pandera) was tried: it would say the same things twice, once to check a value and once to read
 it, and it doubles the time until pandas is there.
@@ -62,10 +62,19 @@ class Column:
         plain = " ".join(str(text).split()) if text is not None else ""
         if plain.casefold() in _MISSING:
             return None
-        value = _READERS[self.kind](self, plain)
+        value = self._word(plain) if self.kind == "category" else _READERS[self.kind](plain)
         if isinstance(value, float) and not self.low <= value <= self.high:
             raise ValueError(f"{plain!r} is not between {self.low:g} and {self.high:g}")
         return value
+
+    def _word(self, text: str) -> str:
+        # 'asus' and 'ASUS' are one brand.
+        for usual in self.values:
+            if usual.casefold() == text.casefold():
+                return usual
+        if self.closed:
+            raise ValueError(f"{text!r} is none of {', '.join(self.values)}")
+        return text
 
     def spell(self, value: Value) -> str:
         """Return the usual text of a value that `parse` gave; of None the empty text."""
@@ -116,18 +125,18 @@ def _amount(text: str) -> float:
         raise ValueError(f"{text!r} is not a number") from None
 
 
-def _count(column: Column, text: str) -> float:
+def _count(text: str) -> float:
     number = _amount(text)
     if number != int(number):
         raise ValueError(f"{text!r} is not a whole number")
     return number
 
 
-def _price(column: Column, text: str) -> float:
+def _price(text: str) -> float:
     return _amount(re.sub(r"(?i)^(R\$|BRL)\s*|\s*(BRL|reais)$", "", text))
 
 
-def _size(column: Column, text: str) -> float:
+def _size(text: str) -> float:
     found = re.fullmatch(r"([-+]?\d+(?:[.,]\d+)?)\s*([A-Za-z]*)", text)
     factor = _GIGABYTES.get(found[2].casefold()) if found else None
     if found is None or factor is None:
@@ -135,7 +144,7 @@ def _size(column: Column, text: str) -> float:
     return float(found[1].replace(",", ".")) * factor
 
 
-def _years(column: Column, text: str) -> float:
+def _years(text: str) -> float:
     if re.fullmatch(r"(?i)(no|without|sem)( warranty| garantia)?|none", text):
         return 0.0
     found = re.fullmatch(r"(?i)(\d+(?:[.,]\d+)?)\s*(years?|anos?|months?|m[eê]s(?:es)?)?", text)
@@ -145,28 +154,28 @@ def _years(column: Column, text: str) -> float:
     return number / 12 if (found[2] or "").casefold().startswith("m") else number
 
 
-def _stars(column: Column, text: str) -> float:
+def _stars(text: str) -> float:
     found = re.fullmatch(r"(?i)(\d+(?:[.,]\d+)?)\s*(stars?|estrelas?)?", text)
     if found is None:
         raise ValueError(f"{text!r} is not a rating such as '3 stars'")
     return float(found[1].replace(",", "."))
 
 
-def _generation(column: Column, text: str) -> float:
+def _generation(text: str) -> float:
     found = re.fullmatch(r"(?i)(\d+)\s*(st|nd|rd|th|ª|º|a)?(\s*gen(eration)?\.?)?", text)
     if found is None:
         raise ValueError(f"{text!r} is not a generation such as '11th'")
     return float(found[1])
 
 
-def _bits(column: Column, text: str) -> float:
+def _bits(text: str) -> float:
     found = re.fullmatch(r"(?i)(32|64)[\s-]*(bits?)?", text)
     if found is None:
         raise ValueError(f"{text!r} is neither '32-bit' nor '64-bit'")
     return float(found[1])
 
 
-def _flag(column: Column, text: str) -> float:
+def _flag(text: str) -> float:
     word = text.casefold()
     if word in ("yes", "y", "sim", "s", "true", "1"):
         return 1.0
@@ -175,18 +184,7 @@ def _flag(column: Column, text: str) -> float:
     raise ValueError(f"{text!r} is neither 'Yes' nor 'No'")
 
 
-def _category(column: Column, text: str) -> str:
-    # 'asus' and 'ASUS' are one brand.
-    for usual in column.values:
-        if usual.casefold() == text.casefold():
-            return usual
-    if column.closed:
-        raise ValueError(f"{text!r} is none of {', '.join(column.values)}")
-    return text
-
-
-_READERS: dict[Kind, Callable[[Column, str], float | str]] = {
-    "category": _category,
+_READERS: dict[Kind, Callable[[str], float]] = {
     "size": _size,
     "years": _years,
     "stars": _stars,
@@ -225,9 +223,7 @@ COLUMNS: tuple[Column, ...] = (
         high=30,
     ),
     Column("ram_gb", "size", "memory", ("4 GB", "8 GB", "16 GB", "32 GB"), required=True, low=0.5, high=1024),
-    Column(
-        "ram_type", "category", "kind of memory", ("DDR3", "DDR4", "DDR5", "LPDDR3", "LPDDR4", "LPDDR4X")
-    ),
+    Column("ram_type", "category", "kind of memory", ("DDR3", "DDR4", "DDR5", "LPDDR3", "LPDDR4", "LPDDR4X")),
     Column(
         "ssd",
         "size",

@@ -46,11 +46,14 @@ def search(folder: Path, params: dict[str, Any]) -> list[dict[str, Any]]:
         trials.append({"params": tried, "metrics": metrics, "began": began, "ended": time.time_ns() // 1_000_000})
         return metrics["cv_mape"]
 
+    def told(_study: optuna.Study, _trial: object) -> None:
+        bar.update(1)
+
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=int(settings.number(params, "search.seed"))))
     count = int(settings.number(params, "search.trials"))
     with click.progressbar(length=count, label="Trying settings", file=click.get_text_stream("stderr")) as bar:
-        study.optimize(one, n_trials=count, callbacks=[lambda _study, _trial: bar.update(1)])
+        study.optimize(one, n_trials=count, callbacks=[told])
     return sorted(trials, key=lambda trial: float(trial["metrics"]["cv_mape"]))
 
 
@@ -59,7 +62,7 @@ def log(found: settings.Settings, trials: list[dict[str, Any]]) -> str:
     client = tracking.connect(found)
     from mlflow.entities import Metric, Param, RunTag
 
-    experiment = tracking.set_experiment(found, client)
+    experiment = tracking.set_experiment(found)
     best = trials[0]
     outer = client.create_run(
         experiment, start_time=min(trial["began"] for trial in trials), run_name="search"

@@ -1,7 +1,7 @@
 """What MLflow is told about a run: parameters, metrics, data, code, environment, pictures and the model itself.
 
-MLflow is imported here and in registry.py, inside the functions: it takes seconds. Before that, one quick question finds
-out whether the server is there and takes your login, for MLflow's own client would ask for minutes.
+MLflow is imported here and in registry.py, inside the functions: it takes seconds. Before that, one quick question
+finds out whether the server is there and takes your login, for MLflow's own client would ask for minutes.
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ def connect(found: settings.Settings) -> Any:
     return mlflow.MlflowClient()
 
 
-def set_experiment(found: settings.Settings, client: Any) -> str:
+def set_experiment(found: settings.Settings) -> str:
     """Return the id of the project's experiment, made if need be, and make it the one that runs go to."""
     import mlflow
     from mlflow.exceptions import MlflowException
@@ -146,7 +146,7 @@ def log(found: settings.Settings, record: Record) -> str:
     from mlflow.entities import Metric, Param, RunTag
     from mlflow.exceptions import MlflowException
 
-    set_experiment(found, client)
+    set_experiment(found)
     try:
         with mlflow.start_run(run_name=record.tags.get("dvc_exp_name")) as run:
             now = run.info.start_time
@@ -166,7 +166,7 @@ def log(found: settings.Settings, record: Record) -> str:
 
 def find(found: settings.Settings, client: Any, sha256: str) -> str | None:
     """Return the newest finished run that holds this model, or None."""
-    experiment = set_experiment(found, client)
+    experiment = set_experiment(found)
     query = f"tags.{MODEL_TAG} = '{sha256}' and attributes.status = 'FINISHED'"
     runs = client.search_runs([experiment], query, max_results=1, order_by=["attributes.start_time DESC"])
     return str(runs[0].info.run_id) if runs else None
@@ -174,10 +174,11 @@ def find(found: settings.Settings, client: Any, sha256: str) -> str | None:
 
 def _log_data(record: Record) -> None:
     import mlflow
+    import mlflow.data.pandas_dataset as data
 
     frame = raw.read_own(record.train)
     source = str(record.data)
-    dataset = mlflow.data.from_pandas(frame, source=source, name=record.data.stem, digest=record.data_md5 or None)
+    dataset = data.from_pandas(frame, source=source, name=record.data.stem, digest=record.data_md5 or None)
     tags = {"dvc.path": source, "dvc.md5": record.data_md5}
     mlflow.log_input(dataset, context="training", tags={name: value for name, value in tags.items() if value})
 
@@ -200,7 +201,7 @@ def _log_files(record: Record) -> None:
 
 def _log_model(record: Record) -> None:
     import mlflow.sklearn
-    import skops.io
+    import skops.io as skops
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, DataType, Schema
 
@@ -212,7 +213,7 @@ def _log_model(record: Record) -> None:
     signature = ModelSignature(taken, Schema([ColSpec(DataType.double)]))
     example = raw.read_own(record.train)[[column.name for column in FEATURES]].head(3)
     # skops holds no code, only the names of the types that may be made again: these are ours and numpy's.
-    trusted = skops.io.get_untrusted_types(data=skops.io.dumps(estimator))
+    trusted = skops.get_untrusted_types(data=skops.dumps(estimator))
     versions = [f"{name}=={importlib.metadata.version(name)}" for name in _NEEDED]
     mlflow.sklearn.log_model(
         estimator,
