@@ -65,7 +65,7 @@ def _text(path: Path) -> str:
     except FileNotFoundError:
         raise ProjectError(
             f"{path} is not there.",
-            "`data.file` in params.yaml names the file; `dvc pull` fetches it, `python -m … sample` makes the sample.",
+            "`data.file` in params.yaml names it; `dvc pull` fetches your team's, `dvc repro` makes the sample.",
         ) from None
     try:
         text = content.decode("utf-8-sig")

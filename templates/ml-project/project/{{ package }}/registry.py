@@ -20,6 +20,7 @@ CANDIDATE, STAGING, CHAMPION = "candidate", "staging", "champion"
 # Alias → the one whose version it takes unless a version is named.
 BEFORE = {STAGING: CANDIDATE, CHAMPION: STAGING}
 _MOST = 20
+_DO = f"python -m {__package__}"
 
 
 @dataclass(frozen=True)
@@ -31,11 +32,11 @@ class Registry:
 
     def add(self, run_id: str, sha256: str) -> tuple[str, bool]:
         """Make a version of a run's model and call it the candidate. Return it, and False if it was there already."""
+        self._ensure()
         existing = self._versions_of(sha256)
         if existing:
             version, new = existing[-1], False
         else:
-            self._ensure()
             run = self.client.get_run(run_id)
             source, model_id = _model_of(run)
             tags = {tracking.MODEL_TAG: sha256, "gate": run.data.tags.get("gate", "")}
@@ -57,7 +58,7 @@ class Registry:
         if version is None:
             raise ProjectError(
                 f"No version of {self.name} is called {BEFORE[alias]}.",
-                f"First: {'register' if alias == STAGING else 'promote --to staging'}. Or name one: --version N.",
+                f"First: {_DO} {'register' if alias == STAGING else 'promote --to staging'}. Or name one: --version N.",
             )
         if told := missed(self._metrics(version), gate):
             raise ProjectError(
@@ -75,7 +76,7 @@ class Registry:
         """Give an alias back to the version that had it before; return that, and the one that had it until now."""
         current, history = self.version_of(alias), self.history(alias)
         if current is None or not history:
-            raise ProjectError(f"No earlier version of {self.name} was {alias}.", "promote --version N names one.")
+            raise ProjectError(f"No earlier version of {self.name} was {alias}.", f"{_DO} promote --version N names one.")
         earlier = history[-1]
         self._set(alias, earlier)
         self._remember(alias, history[:-1])
@@ -101,13 +102,13 @@ class Registry:
         return [str(one) for one in found] if isinstance(found, list) else []
 
     def _ensure(self) -> None:
-        if self._do(lambda: self.client.get_registered_model(self.name), "look it up", absent=True) is None:
-            self._do(lambda: self.client.create_registered_model(self.name), "make it")
+        # Made first and not looked up: a server with logins says of what is not there that one may not see it.
+        self._do(lambda: self.client.create_registered_model(self.name), "make it", there=True)
 
     def _metrics(self, version: str) -> dict[str, float]:
         found = self._do(lambda: self.client.get_model_version(self.name, version), "look it up", absent=True)
         if found is None:
-            raise ProjectError(f"{self.name} has no version {version}.", "register makes one.")
+            raise ProjectError(f"{self.name} has no version {version}.", f"{_DO} register makes one.")
         run = self._do(lambda: self.client.get_run(found.run_id), "look up its run", absent=True)
         return dict(run.data.metrics) if run is not None else {}
 
@@ -128,8 +129,11 @@ class Registry:
 
         self._do(set_it, f"call version {version} {alias}")
 
-    def _do(self, call: Callable[[], Any], what: str, *, absent: bool = False) -> Any:
-        """Make one call. With `absent`, None for what is not there; raises ProjectError for all other refusals."""
+    def _do(self, call: Callable[[], Any], what: str, *, absent: bool = False, there: bool = False) -> Any:
+        """Make one call; None for what is not there (`absent`), or is there already (`there`), where that is fine.
+
+        Raises ProjectError for all other refusals.
+        """
         from mlflow.exceptions import MlflowException
 
         try:
@@ -140,7 +144,10 @@ class Registry:
             unset = code == "INVALID_PARAMETER_VALUE" and "alias" in str(error).casefold() and "not found" in str(error)
             if absent and (code == "RESOURCE_DOES_NOT_EXIST" or unset):
                 return None
-            hint = "A teammate may have made it: your instructor shares it by `bootstrap onboard --roster`."
+            if there and code == "RESOURCE_ALREADY_EXISTS":
+                return None
+            hint = f"If nobody has made it yet: {_DO} register. If a teammate has: your instructor shares it with the team by "
+            hint += "`bootstrap onboard --roster`."
             if "ENDPOINT_NOT_FOUND" in code or "404" in str(error):
                 hint = "This server may have no aliases: then move the model's stage on its web page (DagsHub has one)."
             raise ProjectError(f"MLflow would not {what} ({self.name}): {str(error).splitlines()[0]}", hint) from None
@@ -166,7 +173,7 @@ def load_registered(uri: str) -> tuple[Any, str]:
     except MlflowException as error:
         raise ProjectError(
             f"MLflow does not give {uri}: {str(error).splitlines()[0]}",
-            "register and promote make a champion; a name with your team in front is what you may read.",
+            f"{_DO} register, then promote, make a champion. You may read the models that begin with your team's name.",
         ) from None
 
 

@@ -32,6 +32,7 @@ def search(folder: Path, params: dict[str, Any]) -> list[dict[str, Any]]:
         return float(found[0]), float(found[1])
 
     alpha, interactions = limits("alpha"), limits("interactions")
+    count = int(settings.number(params, "search.trials"))
     frame = raw.read_own(folder / settings.TRAIN)
     split_seed = int(settings.number(params, "split.seed"))
     trials: list[dict[str, Any]] = []
@@ -44,16 +45,13 @@ def search(folder: Path, params: dict[str, Any]) -> list[dict[str, Any]]:
         }
         metrics = cross_validated(frame, tried, split_seed)
         trials.append({"params": tried, "metrics": metrics, "began": began, "ended": time.time_ns() // 1_000_000})
+        words = ", ".join(f"{name} {value:g}" for name, value in trial.params.items())
+        click.echo(f"{len(trials)} of {count}: {words}: MAPE {metrics['cv_mape']:.4f}", err=True)
         return metrics["cv_mape"]
-
-    def told(_study: optuna.Study, _trial: object) -> None:
-        bar.update(1)
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=int(settings.number(params, "search.seed"))))
-    count = int(settings.number(params, "search.trials"))
-    with click.progressbar(length=count, label="Trying settings", file=click.get_text_stream("stderr")) as bar:
-        study.optimize(one, n_trials=count, callbacks=[told])
+    study.optimize(one, n_trials=count)
     return sorted(trials, key=lambda trial: float(trial["metrics"]["cv_mape"]))
 
 

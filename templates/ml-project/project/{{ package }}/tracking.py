@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import base64
 import importlib.metadata
+import logging
 import os
 import subprocess
 import urllib.error
 import urllib.parse
 import urllib.request
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -118,8 +120,10 @@ def connect(found: settings.Settings) -> Any:
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     import mlflow
 
+    logging.getLogger("mlflow").setLevel(logging.ERROR)
     mlflow.set_tracking_uri(found.tracking_uri)
     return mlflow.MlflowClient()
 
@@ -178,7 +182,10 @@ def _log_data(record: Record) -> None:
 
     frame = raw.read_own(record.train)
     source = str(record.data)
-    dataset = data.from_pandas(frame, source=source, name=record.data.stem, digest=record.data_md5 or None)
+    with warnings.catch_warnings():
+        # MLflow has two classes for a file on this machine, and warns that it took one of them.
+        warnings.filterwarnings("ignore", message="The specified dataset source can be interpreted in multiple ways")
+        dataset = data.from_pandas(frame, source=source, name=record.data.stem, digest=record.data_md5 or None)
     tags = {"dvc.path": source, "dvc.md5": record.data_md5}
     mlflow.log_input(dataset, context="training", tags={name: value for name, value in tags.items() if value})
 
