@@ -60,10 +60,10 @@ def _facts(folder: Path, words: Mapping[str, str]) -> dict[str, str]:
         "origin": words["synthetic"] if source == SAMPLE else "",
         "raw_rows": str(reports["ingest"]["rows"]),
         "bad_rows": str(reports["ingest"]["bad"]),
-        "reasons": _table(reports["ingest"]["problems"].items()) or words["none"],
-        "unusual": _table(_unusual(reports["ingest"]["unusual_values"])) or words["none"],
+        "reasons": _table(reports["problems"]["problems"].items()) or words["none"],
+        "unusual": _table(_unusual(reports["problems"]["unusual_values"])) or words["none"],
         "duplicates": str(reports["process"]["duplicates"]),
-        "empty": _table(reports["process"]["empty"].items()) or words["none"],
+        "empty": _table(reports["empty"].items()) or words["none"],
         "clean_rows": str(reports["process"]["rows"]),
         "cheapest": f"{price['min']:.0f}",
         "dearest": f"{price['max']:.0f}",
@@ -72,7 +72,7 @@ def _facts(folder: Path, words: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-_REPORTS = ("ingest", "process", "features", "train", "metrics")
+_REPORTS = ("ingest", "problems", "process", "empty", "features", "train", "metrics")
 
 
 def _unusual(found: Mapping[str, Mapping[str, int]]) -> list[tuple[str, str]]:

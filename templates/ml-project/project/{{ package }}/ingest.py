@@ -12,6 +12,8 @@ from .schema import Problem, check, unusual
 
 BAD_ROWS = settings.REPORTS / "bad_rows.csv"
 REPORT = settings.REPORTS / "ingest.json"
+# What is for reading, and not for comparing, is no metric.
+DETAILS = settings.REPORTS / "problems.json"
 
 
 def ingest(folder: Path, source: Path, max_bad_share: float) -> str:
@@ -31,8 +33,8 @@ def ingest(folder: Path, source: Path, max_bad_share: float) -> str:
         reasons[problem.column or "(row)"] = reasons.get(problem.column or "(row)", 0) + 1
     share = bad / rows if rows else 0.0
     report = {"rows": rows, "good": len(good), "bad": bad, "bad_share": round(share, 6)}
-    # Columns of the problems and new words come after the numbers: they are for reading, not for comparing.
-    settings.write_json(folder / REPORT, report | {"problems": reasons, "unusual_values": unusual(good)})
+    settings.write_json(folder / REPORT, report)
+    settings.write_json(folder / DETAILS, {"problems": reasons, "unusual_values": unusual(good)})
     if len(good) == 0:
         raise ProjectError(f"No row of {source} can be used.", f"{BAD_ROWS} says why.")
     if share > max_bad_share:

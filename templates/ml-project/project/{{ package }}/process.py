@@ -13,6 +13,7 @@ from . import raw, settings
 from .schema import COLUMNS
 
 REPORT = settings.REPORTS / "process.json"
+EMPTY = settings.REPORTS / "empty.json"
 
 
 def process(folder: Path) -> str:
@@ -26,7 +27,8 @@ def process(folder: Path) -> str:
     raw.write_own(clean, folder / settings.CLEAN)
     empty = {column.name: int((clean[column.name] == "").sum()) for column in COLUMNS}
     report = {"rows": len(clean), "duplicates": int(twice.sum())}
-    settings.write_json(folder / REPORT, report | {"empty": {name: count for name, count in empty.items() if count}})
+    settings.write_json(folder / REPORT, report)
+    settings.write_json(folder / EMPTY, {name: count for name, count in empty.items() if count})
     return f"{len(clean)} rows; {report['duplicates']} were there twice and were left out (see {REPORT})."
 
 

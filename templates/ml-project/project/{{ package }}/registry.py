@@ -76,7 +76,7 @@ class Registry:
         """Give an alias back to the version that had it before; return that, and the one that had it until now."""
         current, history = self.version_of(alias), self.history(alias)
         if current is None or not history:
-            raise ProjectError(f"No earlier version of {self.name} was {alias}.", f"{_DO} promote --version N names one.")
+            raise ProjectError(f"No version of {self.name} was {alias} before.", f"{_DO} promote --version N.")
         earlier = history[-1]
         self._set(alias, earlier)
         self._remember(alias, history[:-1])
@@ -146,7 +146,7 @@ class Registry:
                 return None
             if there and code == "RESOURCE_ALREADY_EXISTS":
                 return None
-            hint = f"If nobody has made it yet: {_DO} register. If a teammate has: your instructor shares it with the team by "
+            hint = f"If nobody has made it yet: {_DO} register. If a teammate has: your instructor shares it by "
             hint += "`bootstrap onboard --roster`."
             if "ENDPOINT_NOT_FOUND" in code or "404" in str(error):
                 hint = "This server may have no aliases: then move the model's stage on its web page (DagsHub has one)."
@@ -173,7 +173,7 @@ def load_registered(uri: str) -> tuple[Any, str]:
     except MlflowException as error:
         raise ProjectError(
             f"MLflow does not give {uri}: {str(error).splitlines()[0]}",
-            f"{_DO} register, then promote, make a champion. You may read the models that begin with your team's name.",
+            f"{_DO} register, then promote, make a champion; you may read what begins with your team's name.",
         ) from None
 
 
