@@ -44,7 +44,7 @@ class Log(Protocol):
 
 
 def open_log(place: str, failed: Callable[[], None] = lambda: None) -> Log:
-    """Return the log at `place`: a file, `s3://bucket/folder`, or empty for none. `failed` is called when one is lost."""
+    """Return the log at `place`: a file, `s3://bucket/folder`, or empty for none. `failed` hears of each loss."""
     if place.startswith("s3://"):
         return _BucketLog(place, failed)
     return _FileLog(Path(place), failed) if place else _NoLog()
@@ -170,7 +170,7 @@ class _BucketLog:
                     self._waiting.put_nowait(line)
 
 
-def _s3() -> Any:  # noqa: ANN401 - boto3 makes its classes at run time
+def _s3() -> Any:
     import boto3
 
     return boto3.client("s3")

@@ -45,11 +45,11 @@ _WORDS = {
         "verdict": "verdict",
         "legend": "grey: training data; colour: recent predictions",
         "how": "How to read this",
-        "explained": "PSI (population stability index) is 0 if the shares of all values are as in the training data, and "
-        "grows with the distance. Above {changed} a column counts as changed, above {drifted} as drifted, unless chance "
-        "alone explains it: few predictions make a large PSI by chance.",
-        "next": "After drift: look at what is new in the columns above, get the true prices of some recent rows, compare, "
-        "and train again with recent data.",
+        "explained": "PSI (population stability index) is 0 if the shares of all values are as in the training data, "
+        "and grows with the distance. Above {changed} a column counts as changed, above {drifted} as drifted, unless "
+        "chance alone explains it: few predictions make a large PSI by chance.",
+        "next": "After drift: look at what is new in the columns above, get the true prices of some recent rows, "
+        "compare, and train again with recent data.",
         "target": "Price: what the model predicts now, against the prices it learned from. A model pulls extremes "
         "towards the middle, so a small change is normal here.",
         MISSING: "missing",
@@ -71,13 +71,13 @@ _WORDS = {
         "verdict": "resultado",
         "legend": "cinza: dados de treino; cor: previsões recentes",
         "how": "Como ler esta página",
-        "explained": "O PSI (índice de estabilidade populacional) é 0 quando a proporção de cada valor é a dos dados de "
-        "treino, e cresce com a distância. Acima de {changed} a coluna conta como mudada, acima de {drifted} como coluna "
-        "com deriva, a não ser que o acaso explique: com poucas previsões, o PSI fica grande por acaso.",
+        "explained": "O PSI (índice de estabilidade populacional) é 0 quando a proporção de cada valor é a dos dados "
+        "de treino, e cresce com a distância. Acima de {changed} a coluna conta como mudada, acima de {drifted} como "
+        "coluna com deriva, a não ser que o acaso explique: com poucas previsões, o PSI fica grande por acaso.",
         "next": "Se houver deriva: veja o que há de novo nas colunas acima, descubra o preço real de algumas linhas "
         "recentes, compare e treine de novo com dados recentes.",
-        "target": "Price: o que o modelo prevê agora, comparado com os preços em que aprendeu. Um modelo puxa os extremos "
-        "para o meio, por isso uma mudança pequena aqui é normal.",
+        "target": "Price: o que o modelo prevê agora, comparado com os preços em que aprendeu. Um modelo puxa os "
+        "extremos para o meio, por isso uma mudança pequena aqui é normal.",
         MISSING: "sem valor",
         REST: "outros",
     },
@@ -90,7 +90,8 @@ _STYLE = """
   --then: #66717f; --same: #5cc08a; --changed: #e0a03c; --drifted: #f2837b; } }
 body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper); max-width: 62rem;
   margin: 2rem auto; padding: 0 1rem; }
-p, small { color: var(--soft); } .answer { font-size: 1.2rem; color: inherit; border-left: .4rem solid; padding-left: 1rem; }
+p, small { color: var(--soft); }
+.answer { font-size: 1.2rem; border-left: .4rem solid; padding-left: 1rem; }
 table { border-collapse: collapse; width: 100%; } th, td { text-align: left; padding: .3rem .6rem; vertical-align: top;
   border-bottom: 1px solid var(--line); } td.number { text-align: right; font-variant-numeric: tabular-nums; }
 .same { color: var(--same); } .changed { color: var(--changed); } .drifted { color: var(--drifted); }

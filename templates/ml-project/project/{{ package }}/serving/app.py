@@ -13,16 +13,17 @@ from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import BaseModel, Field
 
+from .. import __version__, settings
 from ..monitoring.log import open_log
-from ..settings import Settings
+from ..monitoring.place import place_of
 from . import inputs
 from .holder import Holder
 from .metrics import Measured, Metrics
-from .version import git_commit, package_version
+from .version import git_commit
 from .words import language_of, say
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator
 
     from .holder import Model
 
@@ -76,7 +77,7 @@ class Version(BaseModel):
     git_commit: str
 
 
-class _Refused(Exception):
+class _RefusedError(Exception):
     """A request that gets `status` and a `refusal` instead of an answer."""
 
     def __init__(self, status: int, refusal: Refusal) -> None:
@@ -84,12 +85,12 @@ class _Refused(Exception):
         self.status, self.refusal = status, refusal
 
 
-def create_app(settings: Settings | None = None, load: Callable[[str], Model] | None = None) -> FastAPI:
-    """Return the API. `load` gets the address of the model; without it, it is the project's own."""
-    settings = settings or Settings.read()
+def create_app() -> FastAPI:
+    """Return the API, as the environment and `.env` say it: which model, and where predictions are logged."""
+    found = settings.load()
     metrics = Metrics()
-    holder = Holder(settings.model_uri, load or _load, metrics.model_is)
-    log = open_log(settings.prediction_log, metrics.lost.inc)
+    holder = Holder(lambda: _load(found), metrics.model_is)
+    log = open_log(place_of(found.prediction_log, found.root), metrics.lost.inc)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -101,13 +102,13 @@ def create_app(settings: Settings | None = None, load: Callable[[str], Model] | 
     app = FastAPI(
         title=__package__.partition(".")[0].replace("_", " "),
         description="Send the raw columns, as the data has them; get prices in Brazilian reais.",
-        version=package_version(),
+        version=__version__,
         lifespan=lifespan,
     )
     app.add_middleware(Measured, metrics=metrics)
 
-    @app.exception_handler(_Refused)
-    async def refused(_: Request, error: _Refused) -> JSONResponse:
+    @app.exception_handler(_RefusedError)
+    async def refused(_: Request, error: _RefusedError) -> JSONResponse:
         return JSONResponse(error.refusal.model_dump(), error.status)
 
     @app.post(
@@ -126,13 +127,13 @@ def create_app(settings: Settings | None = None, load: Callable[[str], Model] | 
         model = holder.model
         if model is None:
             word = "no_model" if holder.reason else "loading"
-            raise _Refused(503, Refusal(detail=say(language, word, reason=holder.reason)))
+            raise _RefusedError(503, Refusal(detail=say(language, word, reason=holder.reason)))
         try:
             prices = [float(price) for price in model.predict(inputs.frame(rows))]
-        except Exception:
+        except Exception:  # noqa: BLE001 - whatever a model raises
             # The words of an exception may show the server's insides; they are for its log.
             _said.exception("The model failed on %d rows", len(rows))
-            raise _Refused(500, Refusal(detail=say(language, "failed"))) from None
+            raise _RefusedError(500, Refusal(detail=say(language, "failed"))) from None
         metrics.predicted(prices)
         log.write(rows, prices, model.version)
         return Answer(predictions=[Prediction(price=round(price, 2)) for price in prices], model=model.version)
@@ -156,8 +157,8 @@ def create_app(settings: Settings | None = None, load: Callable[[str], Model] | 
         model = holder.model
         return Version(
             model=model.version if model else "",
-            source=model.source if model else settings.model_uri,
-            package=package_version(),
+            source=found.model_uri,
+            package=__version__,
             git_commit=git_commit(),
         )
 
@@ -177,35 +178,38 @@ def create_app(settings: Settings | None = None, load: Callable[[str], Model] | 
     return app
 
 
-def _load(address: str) -> Model:
+def _load(found: settings.Settings) -> Model:
     from .. import model
 
-    return model.load(address)
+    # A whole path has no `:/` in it, except for one with the letter of a Windows disk, which `/` leaves as it is.
+    return model.load(found.model_uri if ":/" in found.model_uri else found.root / found.model_uri)
 
 
 async def _body(request: Request, language: str) -> object:
-    """Return what the request says. Raises _Refused if it is too long or no JSON."""
+    """Return what the request says. Raises _RefusedError if it is too long or no JSON."""
     content = bytearray()
     async for part in request.stream():
         content += part
         if len(content) > _MOST_BYTES:
-            raise _Refused(413, Refusal(detail=say(language, "too_large", most=_MOST_BYTES)))
+            raise _RefusedError(413, Refusal(detail=say(language, "too_large", most=_MOST_BYTES)))
     try:
         return json.loads(content)
     except (ValueError, RecursionError) as error:
-        raise _Refused(422, Refusal(detail=say(language, "not_json", reason=error))) from None
+        raise _RefusedError(422, Refusal(detail=say(language, "not_json", reason=error))) from None
 
 
-def _checked(said: Any, language: str) -> list[dict[str, str]]:  # noqa: ANN401 - whatever JSON can be
-    """Return the rows, each with all columns. Raises _Refused if one of them cannot be used."""
+def _checked(said: Any, language: str) -> list[dict[str, str]]:
+    """Return the rows, each with all columns. Raises _RefusedError if one of them cannot be used."""
     given = [said] if isinstance(said, dict) else said
     if not isinstance(given, list) or not given:
-        raise _Refused(422, Refusal(detail=say(language, "no_rows")))
+        raise _RefusedError(422, Refusal(detail=say(language, "no_rows")))
     if len(given) > inputs.MOST_ROWS:
-        raise _Refused(422, Refusal(detail=say(language, "too_many", most=inputs.MOST_ROWS, count=len(given))))
+        raise _RefusedError(422, Refusal(detail=say(language, "too_many", most=inputs.MOST_ROWS, count=len(given))))
     rows, wrong = inputs.check(given, language)
     if wrong:
         problems = [Problem(row=one.row, column=one.column, problem=one.words) for one in wrong]
         count = len({one.row for one in wrong})
-        raise _Refused(422, Refusal(detail=say(language, "problems", count=count, rows=len(given)), problems=problems))
+        raise _RefusedError(
+            422, Refusal(detail=say(language, "problems", count=count, rows=len(given)), problems=problems)
+        )
     return rows

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -31,9 +30,5 @@ def command(api: str, host: str, port: int, lang: str | None) -> None:
     env = {**os.environ, "API_URL": api, "FRONTEND_PACKAGE": __package__.partition(".")[0]}
     if lang:
         env["FRONTEND_LANG"] = lang
-    try:
-        done = subprocess.run([sys.executable, "-m", "streamlit", "run", str(page), *options], env=env, check=False)
-    except KeyboardInterrupt:
-        # The page's own process heard it too, and has ended.
-        return
-    sys.exit(done.returncode)
+    # Not as a process below this one: in a container, nobody would tell it to stop.
+    os.execve(sys.executable, [sys.executable, "-m", "streamlit", "run", str(page), *options], env)

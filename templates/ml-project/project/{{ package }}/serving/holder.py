@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     import numpy as np
     import pandas as pd
+    from numpy.typing import NDArray
 
 # A registry that is restarted is back after some seconds; asking more often does not help it.
 _AGAIN_SECONDS = 10.0
@@ -21,10 +22,11 @@ _said = logging.getLogger(__name__)
 class Model(Protocol):
     """What can be asked for predictions."""
 
-    version: str
-    source: str
+    @property
+    def version(self) -> str:
+        """The version in the registry, or what tells the file from others."""
 
-    def predict(self, frame: pd.DataFrame) -> np.ndarray:
+    def predict(self, frame: pd.DataFrame) -> NDArray[np.float64]:
         """Return a price in BRL for each row of raw columns."""
 
 
@@ -35,10 +37,10 @@ class Holder:
     called with the model.
     """
 
-    def __init__(self, address: str, load: Callable[[str], Model], loaded: Callable[[Model], None]) -> None:
+    def __init__(self, load: Callable[[], Model], loaded: Callable[[Model], None]) -> None:
         self.model: Model | None = None
         self.reason = ""
-        self._address, self._load, self._loaded = address, load, loaded
+        self._load, self._loaded = load, loaded
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._try_until_there, name="model", daemon=True)
 
@@ -53,12 +55,12 @@ class Holder:
     def _try_until_there(self) -> None:
         while not self._stopping.is_set():
             try:
-                model = self._load(self._address)
+                model = self._load()
             # Libraries raise what they like for a server that does not answer or a file that is not there.
             except Exception as error:  # noqa: BLE001
                 # The first line is for people; the rest may be a page of a server's HTML.
                 self.reason = str(error).strip().partition("\n")[0] or type(error).__name__
-                _said.warning("The model %s could not be loaded: %s", self._address, self.reason)
+                _said.warning("The model could not be loaded: %s", self.reason)
                 self._stopping.wait(_AGAIN_SECONDS)
             else:
                 self._loaded(model)

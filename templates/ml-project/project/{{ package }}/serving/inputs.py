@@ -66,8 +66,8 @@ def row_model() -> type[BaseModel]:
     # Columns have names with spaces, which no attribute can have.
     for place, column in enumerate(FEATURES):
         kind = Annotated[str, BeforeValidator(_reader(column)), WithJsonSchema(_described(column))]
-        default = {} if column.required else {"default": ""}
-        fields[f"column_{place}"] = (kind, Field(alias=column.name, **default))
+        default: Any = ... if column.required else ""
+        fields[f"column_{place}"] = (kind, Field(default, alias=column.name))
     return create_model("Row", __config__=ConfigDict(extra="forbid", title="Row"), **fields)
 
 
@@ -108,7 +108,8 @@ def frame(rows: Sequence[dict[str, str]]) -> pd.DataFrame:
     """Return rows as the model takes them: raw columns, one text a cell."""
     import pandas as pd
 
-    return pd.DataFrame(rows, columns=[column.name for column in FEATURES], dtype=str)
+    made: pd.DataFrame = pd.DataFrame(rows, columns=[column.name for column in FEATURES], dtype=str)
+    return made
 
 
 def _reader(column: Column) -> Callable[[object], str]:
@@ -122,7 +123,7 @@ def _reader(column: Column) -> Callable[[object], str]:
         elif isinstance(value, str | None):
             text = value or ""
         else:
-            raise ValueError("is neither a text nor a number")  # noqa: TRY004 - pydantic wants this one
+            raise ValueError("is neither a text nor a number")
         if len(text) > _LONGEST:
             raise ValueError(f"is longer than {_LONGEST} characters")
         # Spelt as usual, a value that somebody writes in their own way is counted with the others in the drift report.

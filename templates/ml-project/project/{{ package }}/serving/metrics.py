@@ -31,10 +31,8 @@ class Metrics:
             "http_request_duration_seconds", "How long requests took.", labels[:2], registry=self._registry
         )
         self.lost = Counter("prediction_log_failures_total", "Failures to log predictions.", registry=self._registry)
-        self._prices = Histogram(
-            "predicted_price_brl", "Predicted prices.", buckets=_PRICES, registry=self._registry
-        )
-        self._model = Gauge("model_info", "The model that answers.", ("version", "source"), registry=self._registry)
+        self._prices = Histogram("predicted_price_brl", "Predicted prices.", buckets=_PRICES, registry=self._registry)
+        self._model = Gauge("model_info", "The model that answers.", ("version",), registry=self._registry)
 
     def predicted(self, prices: Sequence[float]) -> None:
         """Count predictions."""
@@ -44,7 +42,7 @@ class Metrics:
     def model_is(self, model: Model) -> None:
         """Note which model answers from now on."""
         self._model.clear()
-        self._model.labels(model.version, model.source).set(1)
+        self._model.labels(model.version).set(1)
 
     def text(self) -> bytes:
         """Return all of it in Prometheus's text format."""
@@ -58,6 +56,7 @@ class Measured:
         self._app, self._metrics = app, metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on and measure it. https://asgi.readthedocs.io/en/latest/specs/main.html"""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return

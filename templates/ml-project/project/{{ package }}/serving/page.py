@@ -49,12 +49,10 @@ def reais(price: float, language: str) -> str:
     return f"R$ {text}"
 
 
-def asked(method: str, path: str, language: str, body: object = None) -> tuple[int, Any]:
+def asked(method: str, path: str, language: str, body: Any = None) -> tuple[int, Any]:
     """Return the API's status and answer; status 0 if it does not answer, and None for what is no JSON."""
     try:
-        got = requests.request(
-            method, API + path, json=body, headers={"Accept-Language": language}, timeout=SECONDS
-        )
+        got = requests.request(method, API + path, json=body, headers={"Accept-Language": language}, timeout=SECONDS)
     except requests.RequestException:
         return 0, None
     try:
@@ -63,7 +61,7 @@ def asked(method: str, path: str, language: str, body: object = None) -> tuple[i
         return got.status_code, None
 
 
-def complain(status: int, said: Any, words: dict[str, str]) -> None:  # noqa: ANN401 - whatever JSON can be
+def complain(status: int, said: Any, words: dict[str, str]) -> None:
     """Show in words why there is no price."""
     if status == 0:
         st.error(words["unreachable"].format(api=API, package=PACKAGE))
@@ -99,6 +97,7 @@ def show() -> None:
             index=known.index(first),
             format_func=LANGUAGES.__getitem__,
         )
+    assert language is not None  # only a list without choices gives nothing
     words = WORDS[language]
     st.title(words["title"])
 
