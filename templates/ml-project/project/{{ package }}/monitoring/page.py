@@ -39,7 +39,7 @@ _WORDS = {
         "no": "No drift: what the model is asked looks like what it learned from.",
         "compared": "{recent} predictions from {first} to {last} against {training} rows of the training data. "
         "Model: {models}.",
-        "unreadable": "{count} lines of the log could not be read and are left out.",
+        "unreadable": "Lines of the log that could not be read and are left out: {count}.",
         "column": "column",
         "psi": "PSI",
         "verdict": "verdict",
@@ -65,7 +65,7 @@ _WORDS = {
         "no": "Sem deriva: o que perguntam ao modelo se parece com os dados em que ele aprendeu.",
         "compared": "{recent} previsões de {first} a {last}, comparadas com {training} linhas dos dados de treino. "
         "Modelo: {models}.",
-        "unreadable": "{count} linhas do registro não puderam ser lidas e ficaram de fora.",
+        "unreadable": "Linhas do registro que não puderam ser lidas e ficaram de fora: {count}.",
         "column": "coluna",
         "psi": "PSI",
         "verdict": "resultado",
@@ -93,7 +93,7 @@ body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(
 p, small { color: var(--soft); }
 .answer { font-size: 1.2rem; border-left: .4rem solid; padding-left: 1rem; }
 table { border-collapse: collapse; width: 100%; } th, td { text-align: left; padding: .3rem .6rem; vertical-align: top;
-  border-bottom: 1px solid var(--line); } td.number { text-align: right; font-variant-numeric: tabular-nums; }
+  border-bottom: 1px solid var(--line); } .number { text-align: right; font-variant-numeric: tabular-nums; }
 .same { color: var(--same); } .changed { color: var(--changed); } .drifted { color: var(--drifted); }
 section { break-inside: avoid; margin: 1.5rem 0; } .bars { display: grid; gap: 0 .8rem; align-items: center;
   grid-template-columns: minmax(6rem, 14rem) 1fr 7rem; } .bars > * { border-bottom: 1px solid var(--line); }
@@ -111,8 +111,8 @@ def render(comparisons: Sequence[Comparison], period: Period, language: str, tar
     compared = words["compared"].format(
         recent=period.recent_rows,
         training=period.training_rows,
-        first=period.first,
-        last=period.last,
+        first=_minute(period.first),
+        last=_minute(period.last),
         models=", ".join(period.models),
     )
     parts = [
@@ -136,8 +136,14 @@ def render(comparisons: Sequence[Comparison], period: Period, language: str, tar
 _VERDICTS = ("drifted", "changed", "same")
 
 
+def _minute(at: str) -> str:
+    """Return a time of the log (ISO 8601, UTC) as people read it."""
+    return f"{at[:16].replace('T', ' ')} UTC"
+
+
 def _table(comparisons: Sequence[Comparison], words: dict[str, str]) -> str:
-    head = "".join(f"<th>{escape(words[name])}</th>" for name in ("column", "psi", "verdict"))
+    head = f"<th>{escape(words['column'])}</th><th class='number'>{escape(words['psi'])}</th>"
+    head += f"<th>{escape(words['verdict'])}</th>"
     rows = "\n".join(
         f"<tr><td>{escape(one.column)}</td><td class='number'>{one.psi:.3f}</td>"
         f"<td class='{one.verdict}'>{escape(words[one.verdict])}</td></tr>"

@@ -38,6 +38,46 @@ WORDS = {
         "asking": "Consultando o modelo …",
     },
 }
+# What the columns of the laptops are called on the page; others go by their own names.
+LABELS = {
+    "en": {
+        "processor_brand": "processor's brand",
+        "processor_name": "processor",
+        "processor_gnrtn": "processor's generation",
+        "ram_gb": "memory (RAM)",
+        "ram_type": "kind of memory",
+        "ssd": "solid-state disk (SSD)",
+        "hdd": "hard disk (HDD)",
+        "os": "operating system",
+        "os_bit": "32 or 64 bit",
+        "graphic_card_gb": "graphic card",
+        "weight": "made for",
+        "Touchscreen": "touch screen",
+        "msoffice": "comes with Office",
+        "Number of Ratings": "number of ratings",
+        "Number of Reviews": "number of reviews",
+    },
+    "pt-BR": {
+        "brand": "marca",
+        "processor_brand": "marca do processador",
+        "processor_name": "processador",
+        "processor_gnrtn": "geração do processador",
+        "ram_gb": "memória (RAM)",
+        "ram_type": "tipo de memória",
+        "ssd": "disco SSD",
+        "hdd": "disco rígido (HDD)",
+        "os": "sistema operacional",
+        "os_bit": "32 ou 64 bits",
+        "graphic_card_gb": "placa de vídeo",
+        "weight": "tipo de uso",
+        "warranty": "garantia",
+        "Touchscreen": "tela sensível ao toque",
+        "msoffice": "vem com Office",
+        "rating": "avaliação",
+        "Number of Ratings": "número de avaliações",
+        "Number of Reviews": "número de comentários",
+    },
+}
 PACKAGE = os.environ.get("FRONTEND_PACKAGE", "PACKAGE")
 
 
@@ -61,28 +101,29 @@ def asked(method: str, path: str, language: str, body: Any = None) -> tuple[int,
         return got.status_code, None
 
 
-def complain(status: int, said: Any, words: dict[str, str]) -> None:
+def complain(status: int, said: Any, language: str) -> None:
     """Show in words why there is no price."""
+    words, labels = WORDS[language], LABELS[language]
     if status == 0:
         st.error(words["unreachable"].format(api=API, package=PACKAGE))
     elif isinstance(said, dict) and isinstance(said.get("detail"), str):
-        wrong = "".join(f"\n- **{one['column']}** {one['problem']}" for one in said.get("problems", []))
+        wrong = "".join(f"\n- **{labels.get(one['column'], one['column'])}** {one['problem']}" for one in said.get("problems", []))
         st.error(said["detail"] + ("\n" + wrong if wrong else ""))
     else:
         st.error(words["strange"].format(status=status))
 
 
-def field(name: str, about: dict[str, Any]) -> object:
+def field(label: str, about: dict[str, Any]) -> object:
     """Show the field of one column and return what stands in it."""
     example = about.get("example")
     if about.get("type") == "integer":
-        return st.number_input(name, value=int(example or 0), min_value=about.get("minimum"), step=1)
+        return st.number_input(label, value=int(example or 0), min_value=about.get("minimum"), step=1)
     choices = about.get("enum") or about.get("examples")
     if not choices:
-        return st.text_input(name, value=str(example or ""))
+        return st.text_input(label, value=str(example or ""))
     index = choices.index(example) if example in choices else 0
     # What a schema calls usual is not all there is: a new brand may be typed in.
-    return st.selectbox(name, choices, index=index, accept_new_options="enum" not in about)
+    return st.selectbox(label, choices, index=index, accept_new_options="enum" not in about)
 
 
 def show() -> None:
@@ -103,7 +144,7 @@ def show() -> None:
 
     status, description = asked("GET", "/openapi.json", language)
     if status != requests.codes.ok:
-        complain(status, description, words)
+        complain(status, description, language)
         return
     columns = description["components"]["schemas"]["Row"]["properties"]
     with st.form("laptop"):
@@ -111,13 +152,13 @@ def show() -> None:
         row = {}
         for place, (name, about) in enumerate(columns.items()):
             with sides[place % 2]:
-                row[name] = field(name, about)
+                row[name] = field(LABELS[language].get(name, name), about)
         pressed = st.form_submit_button(words["ask"], type="primary")
     if pressed:
         with st.spinner(words["asking"]):
             status, answer = asked("POST", "/predict", language, row)
         if status != requests.codes.ok or not isinstance(answer, dict):
-            complain(status, answer, words)
+            complain(status, answer, language)
             return
         st.metric(words["price"], reais(answer["predictions"][0]["price"], language))
         st.caption(words["by"].format(model=answer["model"]))
