@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.templates.ml_project.copied import copied
 from tests.templates.runner import PROGRAMS, TEMPLATES, evaluate, parsed
@@ -108,7 +109,7 @@ def test_a_branch_is_an_environment_and_an_alias(
 ) -> None:
     job = jobs(workflows["train.yml"])["train"]
     assert evaluate(job["environment"], {"github.ref_name": branch}) == expected[0]
-    assert branch in parsed(workflows["train.yml"])["on"]["push"]["branches"][0] + " main"
+    assert branch in parsed(workflows["train.yml"])["on"]["push"]["branches"]
     python = tmp_path / "python"
     python.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/calls\n')
     python.chmod(0o755)
@@ -165,6 +166,19 @@ def test_the_page_of_a_drift_is_kept_and_the_job_fails(
     )
     assert (done.returncode, (tmp_path / "sent").exists()) == (code, kept)
     assert (tmp_path / "summary").read_text() == "words\n"
+
+
+def test_what_workflows_make_in_mlflow_is_theirs(tmp_path: Path) -> None:
+    """Their login may not touch what is a team's."""
+    project = copied(tmp_path)
+    before = yaml.safe_load((project / "params.yaml").read_text(encoding="utf-8"))
+    train = (project / ".github" / "workflows" / "train.yml").read_text(encoding="utf-8")
+    script = step(jobs(train)["train"], "Use names of workflows in MLflow")["run"]
+    subprocess.run(["bash", "-ec", script], cwd=project, check=True, timeout=30)
+    after = yaml.safe_load((project / "params.yaml").read_text(encoding="utf-8"))
+    assert after == before | {
+        "project": before["project"] | {"experiment": "ci/laptop-pricing", "model": "ci.laptop-pricing"}
+    }
 
 
 def test_before_github_was_told_nothing_fails(workflows: dict[str, str]) -> None:
