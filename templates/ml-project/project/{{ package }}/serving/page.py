@@ -107,7 +107,9 @@ def complain(status: int, said: Any, language: str) -> None:
     if status == 0:
         st.error(words["unreachable"].format(api=API, package=PACKAGE))
     elif isinstance(said, dict) and isinstance(said.get("detail"), str):
-        wrong = "".join(f"\n- **{labels.get(one['column'], one['column'])}** {one['problem']}" for one in said.get("problems", []))
+        wrong = "".join(
+            f"\n- **{labels.get(one['column'], one['column'])}** {one['problem']}" for one in said.get("problems", [])
+        )
         st.error(said["detail"] + ("\n" + wrong if wrong else ""))
     else:
         st.error(words["strange"].format(status=status))
