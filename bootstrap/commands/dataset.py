@@ -51,7 +51,7 @@ def _confirm(plan: Plan, *, yes: bool) -> bool:
     "  bootstrap dataset push laptops.csv --env stag\n"
     '  bootstrap dataset push photos/ --env stag --name cats --note "Own photos, CC BY 4.0"',
 )
-@click.argument("source", metavar="FILE|DIR", type=click.Path(path_type=Path, exists=True))
+@click.argument("source", metavar="FILE|DIR", type=click.Path(path_type=Path))
 @options.env_option()
 @options.local_option
 @click.option("--name", metavar="NAME", help="What it is called; default: the name of the file or folder.")

@@ -120,10 +120,10 @@ def _require_unchanged(folder: Path, here: dict[str, str], todo: Iterable[DataFi
     known = {(one.path, one.sha256) for card in older for one in card.files}
     changed = [one.path for one in todo if one.path in here and (one.path, here[one.path]) not in known]
     if changed:
-        more = f" So are {len(changed) - 1:,} more." if len(changed) > 1 else ""
+        more = f" and {len(changed) - 1:,} more are" if len(changed) > 1 else " is"
         raise BootstrapError(
-            f"{folder / changed[0]} is not as any version of this dataset has it: somebody changed it here, or it is "
-            f"another file.{more} Nothing was overwritten.",
+            f"{folder / changed[0]}{more} not as any version of this dataset has it: somebody changed it here, or it is "
+            "another file. Nothing was overwritten.",
             hint="Move it away, name another folder with --to DIR, or replace it with --overwrite.",
         )
 

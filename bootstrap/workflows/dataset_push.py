@@ -94,6 +94,8 @@ def _now() -> str:
 
 
 def _find(source: Path, story: Story) -> dict[str, Path]:
+    if not source.exists():
+        raise UsageError(f"There is no file or folder {source}.", hint="Look where it is, and give its path.")
     found = data_files.find(source)
     if found.left_out:
         some = ", ".join(found.left_out[:3]) + (" …" if len(found.left_out) > 3 else "")
