@@ -122,8 +122,8 @@ def _require_unchanged(folder: Path, here: dict[str, str], todo: Iterable[DataFi
     if changed:
         more = f" and {len(changed) - 1:,} more are" if len(changed) > 1 else " is"
         raise BootstrapError(
-            f"{folder / changed[0]}{more} not as any version of this dataset has it: somebody changed it here, or it is "
-            "another file. Nothing was overwritten.",
+            f"{folder / changed[0]}{more} not as any version of this dataset has it: somebody changed it here, or it "
+            "is another file. Nothing was overwritten.",
             hint="Move it away, name another folder with --to DIR, or replace it with --overwrite.",
         )
 
