@@ -53,7 +53,7 @@ def _confirm(plan: Plan, *, yes: bool) -> bool:
 )
 @click.argument("source", metavar="FILE|DIR", type=click.Path(path_type=Path))
 @options.env_option()
-@options.local_option
+@click.option("--local", is_flag=True, help="Only if the environment is on this laptop; without it, wherever it is.")
 @click.option("--name", metavar="NAME", help="What it is called; default: the name of the file or folder.")
 @click.option("--note", metavar="TEXT", default="", help="What it is and where it comes from, for its data card.")
 @options.acting_options
