@@ -33,6 +33,7 @@ COMMANDS = {
     "rotate": "Give people new keys; nobody is ever without one.",
     "offboard": "End people's access; what they made stays.",
     "access": "Prove who may do what, by trying it.",
+    "dataset": "Give a class its data, versioned and verified; fetch it.",
     "github": "Give workflows on GitHub what they need: secrets, variables, access.",
     "status": "Show what is up, and how it is.",
     "cost": "Show what an environment costs in a month, part by part.",

@@ -21,6 +21,7 @@ from click.testing import CliRunner
 
 from bootstrap.adapters.aws.buckets import StateLock
 from bootstrap.adapters.aws.cost_explorer import Spent
+from bootstrap.adapters.aws.session import Aws
 from bootstrap.adapters.receipt_store import Stored
 from bootstrap.cli import COMMANDS, cli
 from bootstrap.commands.access import DIFFERS
@@ -28,6 +29,7 @@ from bootstrap.commands.join import CODE_VARIABLE
 from bootstrap.commands.plan import CHANGES
 from bootstrap.core.access import Cell
 from bootstrap.core.cost import in_plan, monthly
+from bootstrap.core.dataset import Card, DataFile
 from bootstrap.core.doctor import Finding, Report
 from bootstrap.core.github import Change
 from bootstrap.core.history import Entry
@@ -49,6 +51,9 @@ from bootstrap.workflows import offboard, onboard
 from bootstrap.workflows.access import Tried
 from bootstrap.workflows.copy_out import Archived
 from bootstrap.workflows.cost import Cost
+from bootstrap.workflows.dataset_desk import Desk
+from bootstrap.workflows.dataset_pull import Listed, Pulled
+from bootstrap.workflows.dataset_push import Pushed
 from bootstrap.workflows.down import Gone
 from bootstrap.workflows.expire import Past, PastEnvironment, PastPerson
 from bootstrap.workflows.export import Exported
@@ -262,6 +267,23 @@ _ENTRY = Entry(
     version="0.1.0",
     arguments={"added": ["bia"]},
 )
+_DESK = Desk(_JOINED, Aws(_JOINED.region), Path(".bootstrap"), None)
+_CARD = Card(
+    *("laptops", 2, "2026-03-02T10:15:00+00:00", "prof"),
+    (DataFile("laptops.csv", 120_400, "0" * 64, 823, ("brand", "Price")),),
+    "Synthetic, made for this course",
+)
+_CARD_MEANINGS = {
+    "name": "the dataset",
+    "version": "its version",
+    "made": "when it was pushed, in UTC",
+    "by": "who pushed it",
+    "note": "what they said of it",
+    "files": "how many files it has",
+    "bytes": "their size together",
+    "rows": "the rows of a dataset that is one CSV file; else null",
+    "digest": "one SHA-256 for all of it",
+}
 
 _OUTPUT = {
     "project": "the project",
@@ -540,6 +562,46 @@ _SAMPLES = (
             "cells[].how": "`tried`, `simulated` (by IAM's simulator) or `not tried`",
             "cells[].why": "why it was not tried; empty if it was",
             "cells[].right": "whether it is as it should be, as far as could be told",
+        },
+    ),
+    Sample(
+        "dataset push laptops.csv --env stag --yes --json",
+        {
+            "bootstrap.commands.dataset._desk": _DESK,
+            "bootstrap.workflows.dataset_push.push": Pushed(
+                _CARD, f"s3://{_RECORD.bucket}/dataset/laptops/v2/", changed=True
+            ),
+        },
+        {
+            "env": "the environment",
+            **_CARD_MEANINGS,
+            "where": "the address of its files",
+            "changed": "false if it was that already",
+        },
+    ),
+    Sample(
+        "dataset pull --json",
+        {
+            "bootstrap.commands.dataset._desk": _DESK,
+            "bootstrap.workflows.dataset_pull.pull": Pulled(_CARD, Path("/home/ana/work/data/raw"), ("laptops.csv",)),
+        },
+        {
+            "env": "the environment",
+            **_CARD_MEANINGS,
+            "folder": "where the files are now",
+            "written": "the files that were not there, or not as they should be",
+        },
+    ),
+    Sample(
+        "dataset list --json",
+        {
+            "bootstrap.commands.dataset._desk": _DESK,
+            "bootstrap.workflows.dataset_pull.datasets": [Listed(_CARD, newest=True)],
+        },
+        {
+            "env": "the environment",
+            **{f"datasets[].{key}": meaning for key, meaning in _CARD_MEANINGS.items()},
+            "datasets[].newest": "whether it is the newest version; with `--all` there are older ones too",
         },
     ),
     Sample(

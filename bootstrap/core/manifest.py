@@ -192,7 +192,7 @@ def place(sources: Sequence[Source]) -> dict[str, Source]:
     for one in sources:
         home, rest = _home(one)
         odd[one] = _odd_path(one, home)
-        if _is_plain(rest) and len(f"{home}/{rest}".encode()) <= _LONGEST_PATH:
+        if is_plain(rest) and len(f"{home}/{rest}".encode()) <= _LONGEST_PATH:
             plain[one] = f"{home}/{rest}"
     folders: set[str] = set()
     for path in (*plain.values(), *odd.values()):
@@ -226,10 +226,11 @@ def _home(one: Source) -> tuple[str, str]:
         return "bucket", one.key
     name, has_more, inside = rest.partition("/")
     # Each member's own, so that it can be given to them in one piece.
-    return (f"members/{name}", inside) if has_more and _is_plain(name) else ("members", rest)
+    return (f"members/{name}", inside) if has_more and is_plain(name) else ("members", rest)
 
 
-def _is_plain(path: str) -> bool:
+def is_plain(path: str) -> bool:
+    """Tell whether a path with `/` can be one on every usual file system, and stays below the folder it is in."""
     return all(_is_plain_name(name) for name in path.split("/"))
 
 

@@ -260,7 +260,7 @@ def _require_room(store: ArchiveStore, todo: Iterable[Source]) -> None:
     store.require_room(sum(sizes) + _ROOM_BESIDE, sum(heapq.nlargest(_SIDE_BY_SIDE, sizes)) + _ROOM_BESIDE)
 
 
-class _Meter:
+class Meter:
     """Says how far it is, and stops whoever reports to it once it was told to."""
 
     def __init__(self, step: Step, files: int, size: int) -> None:
@@ -298,7 +298,7 @@ class _Stopped(BaseException):
 def _copy(store: ArchiveStore, todo: dict[str, Source], fetch: Fetch, kept: dict[str, Entry], story: Story) -> None:
     size = sum(one.size for one in todo.values())
     with story.step(f"Copying {counted(len(todo), 'file')} ({size_text(size)})") as step:
-        meter = _Meter(step, len(todo), size)
+        meter = Meter(step, len(todo), size)
 
         def work(item: tuple[str, Source]) -> Entry | None:
             path, source = item
@@ -314,7 +314,7 @@ def _copy(store: ArchiveStore, todo: dict[str, Source], fetch: Fetch, kept: dict
             if entry is not None:
                 kept[entry.path] = entry
 
-        _each(work, todo.items(), done, meter.stop)
+        each(work, todo.items(), done, meter.stop)
 
 
 def _read_back(store: ArchiveStore, entries: list[Entry], story: Story) -> list[str]:
@@ -328,7 +328,7 @@ def unsound(check: Callable[[Entry, Moved], bool], entries: list[Entry], story: 
     """Check files, several at a time; return the paths of those that are not what their entries say, in order."""
     found: list[str] = []
     with story.step(title) as step:
-        meter = _Meter(step, len(entries), sum(entry.size for entry in entries))
+        meter = Meter(step, len(entries), sum(entry.size for entry in entries))
 
         def work(entry: Entry) -> tuple[Entry, bool]:
             right = check(entry, meter.moved)
@@ -340,11 +340,11 @@ def unsound(check: Callable[[Entry, Moved], bool], entries: list[Entry], story: 
             if not right:
                 found.append(entry.path)
 
-        _each(work, entries, done, meter.stop)
+        each(work, entries, done, meter.stop)
     return sorted(found)
 
 
-def _each(work: Callable[[T], R], items: Iterable[T], done: Callable[[R], None], stop: threading.Event) -> None:
+def each(work: Callable[[T], R], items: Iterable[T], done: Callable[[R], None], stop: threading.Event) -> None:
     """Work on items, several at a time and few in waiting; `done` gets each result, in this thread.
 
     Whatever ends it early, Ctrl-C too, makes the workers stop at their next chunk.

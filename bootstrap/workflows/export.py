@@ -6,21 +6,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bootstrap.adapters import servers
 from bootstrap.adapters.archive_folder import ArchiveFolder
 from bootstrap.adapters.aws import copying
-from bootstrap.adapters.aws.session import Aws, error_code, is_denied
+from bootstrap.adapters.aws.session import is_denied
 from bootstrap.core.invite import ASK_FOR_A_NEW_ONE
 from bootstrap.core.manifest import Origin, Source
 from bootstrap.core.record import Record
-from bootstrap.errors import AwsFailed, BootstrapError, UsageError
-from bootstrap.workflows import laptop as laptops
+from bootstrap.errors import AwsFailed, BootstrapError
+from bootstrap.workflows import as_member
 from bootstrap.workflows.copy_out import Archived, Cargo, fill
 from bootstrap.workflows.project import Project, open_folder
 from bootstrap.workflows.story import Story
-
-# What STS says of a key that is not there (any more).
-_DEAD_KEY = frozenset({"InvalidClientTokenId", "InvalidAccessKeyId"})
 
 _ABOUT = """\
 This folder is the {origin},
@@ -72,7 +68,7 @@ def export(
     folder = open_folder(start, environ, home)
     record = _joined(folder, start, env)
     member, team = record.member or "", record.team or record.member or ""
-    aws = _own(folder, record)
+    aws = as_member.signed_in(folder, record)
     prefixes = [f"members/{member}/", f"dvc/{team}/", *(["dataset/"] if dataset else [])]
 
     def listing() -> list[Source]:
@@ -100,15 +96,9 @@ def export(
 
 def _joined(folder: Project, start: Path, env: str | None) -> Record:
     """Return the environment that somebody has joined here, `env` or the only one."""
-    joined = folder.joined()
-    found = [record for record in joined if env in (None, record.env)]
-    here = ", ".join(record.env for record in joined)
-    if len(found) > 1:
-        raise UsageError(
-            f"Several environments are joined in {folder.folder}: {here}.", hint="Say which to export: --env NAME"
-        )
-    if found:
-        return found[0]
+    if (mine := as_member.joined(folder, env)) is not None:
+        return mine
+    here = ", ".join(record.env for record in folder.joined())
     all_up = folder.recorded() + replace(folder, folder=start).recorded()
     up = next((record for record in all_up if env in (None, record.env)), None)
     if up is not None:
@@ -121,30 +111,3 @@ def _joined(folder: Project, start: Path, env: str | None) -> Record:
         f"{what} joined in {folder.folder}." + (f" Joined here: {here}." if here else ""),
         hint="Run this in the folder where you opened your invite with `bootstrap join`.",
     )
-
-
-def _own(folder: Project, record: Record) -> Aws:
-    """Return AWS as the member sees it. Raises BootstrapError if their key is gone or dead."""
-    key = laptops.read_key(laptops.look_around(folder), record)
-    if key is None:
-        raise BootstrapError(
-            f"The profile {record.aws_profile} has no key any more.", hint="Open your invite once more."
-        )
-    if record.endpoint_url is not None and not servers.answers(f"{record.endpoint_url}/moto-api/"):
-        raise BootstrapError(
-            f"'{record.env}' is a rehearsal on the laptop of the person who invited you, and no server for it runs at "
-            f"{record.endpoint_url}.",
-            hint="What was in it is gone, unless that server still runs on another machine.",
-        )
-    aws = Aws(record.region, record.endpoint_url, key=key)
-    try:
-        aws.caller()
-    except AwsFailed as error:
-        if error_code(error.__cause__) in _DEAD_KEY:
-            raise BootstrapError(
-                f"AWS does not know the key in the profile {record.aws_profile} any more: it was replaced, or your "
-                "access has ended.",
-                hint="Open your newest invite with `bootstrap join`, or ask for one.",
-            ) from None
-        raise
-    return aws

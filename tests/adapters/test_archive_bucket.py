@@ -27,7 +27,7 @@ from click.testing import CliRunner
 from moto import mock_aws
 
 from bootstrap.adapters import process
-from bootstrap.adapters.aws import archive_bucket, copying, people
+from bootstrap.adapters.aws import archive_bucket, copying, people, uploading
 from bootstrap.adapters.aws.session import Aws, KeyPair
 from bootstrap.adapters.emulator import Emulator
 from bootstrap.commands.restore_check import command as restore_check_command
@@ -194,7 +194,7 @@ def test_s3_is_asked_to_compare_each_upload(course: Course) -> None:
     assert [path for path in read if path.endswith("/a")] == ["/dataset/a"]
     for one in course.manifest().files:
         head = course.s3.head_object(Bucket=SAFE.bucket, Key=SAFE.key(one.path), ChecksumMode="ENABLED")
-        assert archive_bucket._as_s3_writes(bytes.fromhex(one.sha256)) == head["ChecksumSHA256"]
+        assert uploading.as_s3_writes(bytes.fromhex(one.sha256)) == head["ChecksumSHA256"]
 
 
 def test_what_to_type_is_right_for_s3(course: Course) -> None:

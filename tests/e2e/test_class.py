@@ -214,6 +214,26 @@ def school_bucket(course: Course) -> str:
     return str(found["bucket"])
 
 
+def test_an_instructor_pushes_a_dataset_and_a_student_pulls_it(
+    students: dict[str, Course], school: Class, tmp_path: Path
+) -> None:
+    ana = students[ANA]
+    with laptop(tmp_path, "work") as prof:
+        shutil.copy(school.invite_file(PROF), prof.home / "invite.age")
+        prof.bootstrap("join", str(prof.home / "invite.age"), "--code", school.codes()[PROF])
+        (prof.folder / "laptops.csv").write_text("brand,Price\nAcer,1999.90\n")
+        prof.bootstrap("dataset", "push", "laptops.csv", "--env", "stag", "--yes")
+        again = prof.bootstrap("dataset", "push", "laptops.csv", "--env", "stag", "--yes", "--json").json()
+        assert (again["version"], again["by"], again["changed"]) == (1, PROF, False)
+        # Who brought the environment up sees the same.
+        (row,) = school.bootstrap("dataset", "list", "--env", "stag", "--json").json()["datasets"]
+        assert (row["name"], row["rows"]) == ("laptops", 1)
+        ana.bootstrap("dataset", "pull")
+        assert (ana.folder / "data" / "raw" / "laptops.csv").read_text() == (prof.folder / "laptops.csv").read_text()
+        (ana.folder / "more.csv").write_text("x\n1\n")
+        assert "Only instructors" in ana.bootstrap("dataset", "push", "more.csv", "--env", "stag", "--yes", code=1).err
+
+
 SHARED = """
 import mlflow
 from mlflow import MlflowClient

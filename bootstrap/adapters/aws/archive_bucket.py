@@ -14,7 +14,6 @@ prefix is ours; whatever else lies there is left alone.
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import io
 import shutil
@@ -25,8 +24,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bootstrap.adapters.aws import copying
+from bootstrap.adapters.aws import copying, uploading
 from bootstrap.adapters.aws.session import Aws, error_code, explained
+from bootstrap.adapters.aws.uploading import as_s3_writes
 from bootstrap.adapters.files import PRIVATE_FILE, PRIVATE_FOLDER, append_line, locked, read_text
 from bootstrap.core.manifest import (
     MANIFEST,
@@ -48,12 +48,11 @@ _ABSENT = {"404", "NoSuchKey"}
 _CHANGED = {"PreconditionFailed", "ConditionalRequestConflict", "412"}
 _CHUNK = 1024 * 1024
 _LOCK_SECONDS = 5.0
-# What one PutObject takes, and what an upload in parts takes: so many, and each but the last of 5 MiB at least.
+# What one PutObject takes.
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html
 _AT_ONCE = 5 * 1024**3
-_MOST_PARTS = 10_000
 # In memory for each file that is uploaded in parts.
-_PART = 16 * 1024**2
+_PART = uploading.PART
 
 
 @dataclass(frozen=True)
@@ -329,7 +328,7 @@ class ArchiveBucket(ArchivedObjects):
             **self._request(path),
             Body=body,
             ChecksumAlgorithm="SHA256",
-            ChecksumSHA256=_as_s3_writes(bytes.fromhex(sha256)),
+            ChecksumSHA256=as_s3_writes(bytes.fromhex(sha256)),
             **conditions,
         )
 
@@ -338,24 +337,16 @@ class ArchiveBucket(ArchivedObjects):
             self._put(path, text.encode(), hashlib.sha256(text.encode()).hexdigest(), **conditions)
 
     def _upload_in_parts(self, entry: Entry, file: Path, moved: Callable[[int], None]) -> None:
-        s3, request = self.aws.client("s3"), self._request(entry.path)
-        upload = s3.create_multipart_upload(**request, ChecksumAlgorithm="SHA256")["UploadId"]
-        parts: list[dict[str, Any]] = []
-        size = max(_PART, -(-entry.size // _MOST_PARTS))
-        try:
-            with file.open("rb") as content:
-                while chunk := content.read(size):
-                    moved(0)
-                    checksum = _as_s3_writes(hashlib.sha256(chunk).digest())
-                    which = {"PartNumber": len(parts) + 1, "ChecksumSHA256": checksum}
-                    answer = s3.upload_part(**request, UploadId=upload, Body=chunk, ChecksumAlgorithm="SHA256", **which)
-                    parts.append({**which, "ETag": answer["ETag"]})
-            s3.complete_multipart_upload(**request, UploadId=upload, MultipartUpload={"Parts": parts})
-        except BaseException:
-            # Should this fail too, the next run does it.
-            with suppress(AwsFailed):
-                self._abort(request["Key"], upload)
-            raise
+        request = self._request(entry.path)
+        uploading.in_parts(
+            self.aws,
+            request,
+            file,
+            uploading.part_of(entry.size, _PART),
+            lambda _: moved(0),
+            entry.sha256,
+            lambda upload: self._abort(request["Key"], upload),
+        )
 
     def is_as_written(self, entry: Entry, moved: Callable[[int], None]) -> bool:
         """Tell whether S3 keeps our SHA-256 of the object that is there now.
@@ -367,7 +358,7 @@ class ArchiveBucket(ArchivedObjects):
         found = self._head(entry.path)
         if found is None:
             return False
-        ours = _as_s3_writes(bytes.fromhex(entry.sha256))
+        ours = as_s3_writes(bytes.fromhex(entry.sha256))
         is_whole = found.get("ChecksumType") != "COMPOSITE" and found["ContentLength"] == entry.size
         if is_whole and found.get("ChecksumSHA256") == ours:
             self._seen[entry.path] = str(found["ETag"])
@@ -454,8 +445,3 @@ class _Watched(io.FileIO):
 
 def _is_unfinished(path: str) -> bool:
     return path.startswith(f"{UNFINISHED}/")
-
-
-def _as_s3_writes(digest: bytes) -> str:
-    """Return a checksum in base64, as S3's API has it."""
-    return base64.b64encode(digest).decode()

@@ -82,11 +82,24 @@ def listed(aws: Aws, bucket: str, prefix: str) -> list[Stored]:
         ]
 
 
-def folders(aws: Aws, bucket: str) -> list[str]:
-    """Return the names before the first slash of what is in a bucket now, in order. Raises AwsFailed."""
-    with explained(f"list s3://{bucket} (s3:ListBucket)"):
-        pages = aws.client("s3").get_paginator("list_objects_v2").paginate(Bucket=bucket, Delimiter="/")
-        return [entry["Prefix"].rstrip("/") for page in pages for entry in page.get("CommonPrefixes", [])]
+def folders(aws: Aws, bucket: str, below: str = "") -> list[str]:
+    """Return the names up to the next slash of what is below a prefix of a bucket now, in order. Raises AwsFailed."""
+    with explained(f"list s3://{bucket}/{below} (s3:ListBucket)"):
+        pages = aws.client("s3").get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=below, Delimiter="/")
+        found = [entry["Prefix"] for page in pages for entry in page.get("CommonPrefixes", [])]
+    return [prefix.removeprefix(below).rstrip("/") for prefix in found]
+
+
+def beside(aws: Aws, bucket: str, prefix: str) -> list[Stored]:
+    """Return the current objects right below a prefix, and none of what is in a folder there. Raises AwsFailed."""
+    with explained(f"list s3://{bucket}/{prefix} (s3:ListBucket)"):
+        pages = aws.client("s3").get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix, Delimiter="/")
+        return [
+            Stored(entry["Key"], int(entry["Size"]))
+            for page in pages
+            for entry in page.get("Contents", [])
+            if not entry["Key"].endswith("/")
+        ]
 
 
 def download(aws: Aws, bucket: str, prefix: str, folder: Path, progress: Callable[[int], None]) -> list[Path]:
