@@ -18,7 +18,7 @@ from bootstrap.adapters.aws.session import Aws, KeyPair
 from bootstrap.adapters.emulator import Emulator
 from bootstrap.adapters.mlflow import MlflowServer
 from bootstrap.adapters.mlflow_api import MlflowApi, new_password
-from bootstrap.workflows.mlflow_access import Account, admit, administrator, reconcile
+from bootstrap.workflows.mlflow_access import Account, administrator, admit, reconcile
 from tests.ports import some_port
 from tests.templates.ml_project.rendered import render, repository, run, step
 
