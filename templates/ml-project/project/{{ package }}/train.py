@@ -18,13 +18,15 @@ def cross_validated(frame: Any, params: dict[str, Any], seed: int) -> dict[str, 
     """Return the mean and the spread of R² and MAPE over five parts of a frame of texts; nothing held back is used."""
     import numpy as np
     from sklearn.model_selection import KFold
+    from threadpoolctl import threadpool_limits
 
     from .model import build, prices, scores
 
     price = prices(frame)
     found = []
     for learn, judge in KFold(_FOLDS, shuffle=True, random_state=seed).split(frame):
-        fitted = build(params).fit(frame.iloc[learn], price[learn])
+        with threadpool_limits(1):
+            fitted = build(params).fit(frame.iloc[learn], price[learn])
         found.append(scores(price[judge], fitted.predict(frame.iloc[judge])))
     summary: dict[str, float] = {}
     for name in ("r2", "mape"):
@@ -40,13 +42,16 @@ def train(folder: Path, params: dict[str, Any], seed: int) -> str:
     """
     import joblib
     import sklearn
+    from threadpoolctl import threadpool_limits
 
     from .model import build, digest, prices
     from .schema import FEATURES
 
     frame = raw.read_own(folder / settings.TRAIN)
     summary = cross_validated(frame, params, seed)
-    fitted = build(params).fit(frame, prices(frame))
+    # Several threads add numbers up in another order: with another count of cores it would be another file.
+    with threadpool_limits(1):
+        fitted = build(params).fit(frame, prices(frame))
     path = folder / settings.MODEL
     path.parent.mkdir(parents=True, exist_ok=True)
     joblib.dump(fitted, path, compress=3)
