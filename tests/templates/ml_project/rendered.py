@@ -55,11 +55,11 @@ def render(target: Path, **answers: object) -> Path:
     return target
 
 
-def run(folder: Path, *command: str, timeout: int = 300, **environ: str) -> subprocess.CompletedProcess[str]:
+def run(folder: Path, *command: str, **environ: str) -> subprocess.CompletedProcess[str]:
     """Run a command in a project as if its packages, and the project itself, were installed; return what it said."""
     programs = str(Path(sys.executable).parent)
     values = os.environ | {"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": str(folder)} | environ
-    return subprocess.run(command, cwd=folder, env=values, capture_output=True, text=True, timeout=timeout, check=False)
+    return subprocess.run(command, cwd=folder, env=values, capture_output=True, text=True, timeout=300, check=False)
 
 
 def step(folder: Path, *words: str, **environ: str) -> subprocess.CompletedProcess[str]:
