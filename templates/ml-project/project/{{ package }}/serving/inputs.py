@@ -118,10 +118,12 @@ def _reader(column: Column) -> Callable[[object], str]:
     def read(value: object) -> str:
         if isinstance(value, bool):
             text = "Yes" if value else "No"
-        elif isinstance(value, int | float):
+        elif isinstance(value, float):
             text = f"{value:.10g}"
-        elif isinstance(value, str | None):
-            text = value or ""
+        elif isinstance(value, int | str):
+            text = str(value)
+        elif value is None:
+            text = ""
         else:
             raise ValueError("is neither a text nor a number")
         if len(text) > _LONGEST:
