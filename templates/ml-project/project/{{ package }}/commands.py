@@ -15,4 +15,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "promote": (".promote", "make a registered version `staging` or `champion`"),
     "rollback": (".rollback", "give an alias back to the version that had it before"),
     "predict": (".predict", "predict the prices of a file of laptops"),
+    "serve": (".serving.serve", "run the API"),
+    "frontend": (".serving.frontend", "run the page in front of the API"),
+    "drift": (".monitoring.drift", "compare recent predictions with the training data; exit code 4: drift"),
 }
