@@ -85,6 +85,10 @@ def test_dvc_takes_it_for_a_repository_of_its_own(maker: Maker, tmp_path: Path) 
     subprocess.run([program, "add", "-q", "data/raw/mine.csv"], cwd=made.folder, check=True)
     # Autostage; and the data itself is not there.
     assert git(made.folder, "status", "--porcelain").split() == ["A", "data/raw/mine.csv.dvc"]
+    # What git is not to see may not keep DVC from seeing the folder it lies in.
+    for words in (("remote", "add", "-q", "away", str(tmp_path / "away")), ("push", "-q", "--remote", "away")):
+        subprocess.run([program, *words], cwd=made.folder, check=True)
+    assert [path.read_text() for path in (tmp_path / "away").rglob("*") if path.is_file()] == ["a\n1\n"]
 
 
 IGNORED = (".env", ".env.local", ".venv/x", "data/raw/a.csv", "models/model.joblib", "ana.age", ".bootstrap/x")

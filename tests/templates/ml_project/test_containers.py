@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.templates.ml_project.copied import copied
+from tests.templates.ml_project.rendered import copied
 from tests.templates.runner import PROGRAMS
 
 

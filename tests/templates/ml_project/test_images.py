@@ -24,8 +24,8 @@ from contextlib import contextmanager
 import pytest
 
 from tests.ports import some_port
-from tests.templates.ml_project.copied import copied
 from tests.templates.ml_project.dockerfile import Stage, build
+from tests.templates.ml_project.rendered import copied
 
 pytestmark = [
     pytest.mark.e2e,

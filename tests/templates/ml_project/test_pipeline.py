@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tests.templates.ml_project.rendered import render, repository, run, step
+from tests.templates.ml_project.rendered import copied, repository, run, step
 
 LONG = "WALK_ML_PROJECT" in os.environ
 # How the sample would have come out had chance been another one.
@@ -33,7 +33,7 @@ def change(folder: Path, name: str, before: str, after: str) -> None:
 
 
 def test_from_nothing_to_a_model_and_once_more(tmp_path: Path) -> None:
-    project = repository(render(tmp_path))
+    project = repository(copied(tmp_path))
     first = run(project, "dvc", "repro")
     assert first.returncode == 0, first.stderr
     assert "synthetic" in first.stdout
@@ -75,7 +75,7 @@ def test_from_nothing_to_a_model_and_once_more(tmp_path: Path) -> None:
 
 def test_the_baseline_passes_by_merit(tmp_path: Path) -> None:
     """Neither by luck nor because the answer stands in the data: with whatever chance makes of the sample."""
-    project = render(tmp_path)
+    project = copied(tmp_path)
     code = """
 import json, sys
 from pathlib import Path
@@ -106,7 +106,7 @@ for seed in range(int(sys.argv[1])):
 
 def test_a_file_like_the_courses_runs_through_unchanged_code(tmp_path: Path) -> None:
     """A stand-in for the course's own CSV, which is not to be had here: its columns, and spellings of all kinds."""
-    project = render(tmp_path)
+    project = copied(tmp_path)
     assert step(project, "sample").returncode == 0
     with (project / "data/raw/laptop_prices_sample.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
@@ -137,7 +137,7 @@ def test_a_file_like_the_courses_runs_through_unchanged_code(tmp_path: Path) -> 
 
 def test_the_notebooks_and_the_pages_are_in_the_language_of_the_project(tmp_path: Path) -> None:
     for lang, word in (("en", "Looking at the data"), ("pt-BR", "Olhando os dados")):
-        project = render(tmp_path / lang, lang=lang)
+        project = copied(tmp_path / lang, lang=lang)
         cells = json.loads((project / "notebooks/01-exploration.ipynb").read_text(encoding="utf-8"))["cells"]
         assert word in cells[0]["source"][0]
         assert f"lang: {lang}" in (project / "params.yaml").read_text(encoding="utf-8")

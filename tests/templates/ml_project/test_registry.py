@@ -20,7 +20,7 @@ from bootstrap.adapters.mlflow import MlflowServer
 from bootstrap.adapters.mlflow_api import MlflowApi, new_password
 from bootstrap.workflows.mlflow_access import Account, administrator, admit, reconcile
 from tests.ports import some_port
-from tests.templates.ml_project.rendered import render, repository, run, step
+from tests.templates.ml_project.rendered import copied, repository, run, step
 
 pytestmark = [
     pytest.mark.e2e,
@@ -68,7 +68,7 @@ def test_a_members_day(admin: MlflowApi, tmp_path: Path) -> None:
         admit(admin, one, password)
         lines = (f"URI={admin.url}", f"USERNAME={one.name}", f"PASSWORD={password}")
         logins[one.name] = "".join(f"MLFLOW_TRACKING_{line}\n" for line in lines)
-    project = repository(render(tmp_path))
+    project = repository(copied(tmp_path))
     (project / ".env").write_text(logins["ana"], encoding="utf-8")
 
     done = run(project, "dvc", "repro")

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.templates.ml_project.copied import copied
+from tests.templates.ml_project.rendered import copied
 from tests.templates.runner import PROGRAMS, TEMPLATES, evaluate, parsed
 from tests.templates.test_lint import lint
 
