@@ -10,17 +10,18 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import date
 
-from bootstrap.adapters.aws.session import Aws, error_code
+from bootstrap.adapters.aws.session import Aws
 from bootstrap.adapters.mlflow_api import EXPERIMENT, MlflowApi
 from bootstrap.core.access import Cell, Role
 from bootstrap.core.membership import Member
 from bootstrap.core.mlflow_names import experiment_of
 from bootstrap.core.names import CI_MEMBER, Names
 from bootstrap.core.record import Record
-from bootstrap.errors import AwsFailed, BootstrapError, UsageError
+from bootstrap.errors import BootstrapError, UsageError
 from bootstrap.workflows import handover
 from bootstrap.workflows import laptop as laptops
 from bootstrap.workflows.access import Subject, Tried, borrowed_key, prove
+from bootstrap.workflows.as_member import signed_in
 from bootstrap.workflows.counter import Counter, open_counter
 from bootstrap.workflows.handover import last_day
 from bootstrap.workflows.mlflow_kinds import login_of
@@ -29,7 +30,6 @@ from bootstrap.workflows.story import Story
 
 _READS = frozenset({"READ", "USE", "EDIT", "MANAGE"})
 _WRITES = frozenset({"EDIT", "MANAGE"})
-_DEAD_KEY = frozenset({"InvalidClientTokenId", "InvalidAccessKeyId", "SignatureDoesNotMatch"})
 
 
 @dataclass(frozen=True)
@@ -87,42 +87,25 @@ def prove_own(project: Project, env: str | None, story: Story) -> Proof:
     if len(joined) > 1:
         raise UsageError("Several environments were joined here.", hint="Name one: --env …")
     record = joined[0]
-    laptop = laptops.look_around(folder)
-    key = laptops.read_key(laptop, record)
-    if key is None or record.member is None:
-        raise BootstrapError(
-            f"The profile {record.aws_profile} has no key any more.", hint="Open your invite once more."
-        )
-    own = Aws(region=record.region, endpoint_url=record.endpoint_url, key=key)
-    try:
-        own.caller()
-    except AwsFailed as error:
-        if error_code(error.__cause__) in _DEAD_KEY:
-            raise BootstrapError(
-                f"AWS does not know the key in the profile {record.aws_profile} any more: it was replaced, or your "
-                "access has ended.",
-                hint="Open your newest invite with `bootstrap join`, or ask for one.",
-            ) from None
-        raise
+    member = record.member or ""
+    own = signed_in(folder, record)
     names = Names(record.project, record.env, record.account_id)
     subject = Subject(
-        record.member,
+        member,
         _role(record),
-        record.team or record.member,
-        _arn(names, record.member),
+        record.team or member,
+        _arn(names, member),
         own,
         expires=date.fromisoformat(record.expires) if record.expires else None,
     )
     with story.step("Trying what you may do") as step:
         emulated = record.endpoint_url is not None
         found = prove(None, record.bucket, record.state_bucket, [subject], emulated=emulated, progress=step.detail)
-    password = laptops.read_password(laptop, record)
+    password = laptops.read_password(laptops.look_around(folder), record)
     if (api := login_of(record, password)) is not None:
-        found.append(_asked(record.member, "MLflow", "log in", allowed=True, found=api.login_works()))
+        found.append(_asked(member, "MLflow", "log in", allowed=True, found=api.login_works()))
     if isinstance(api, MlflowApi):
-        found.append(
-            _asked(record.member, "MLflow", "use without a login", allowed=False, found=not api.refuses_anonymous())
-        )
+        found.append(_asked(member, "MLflow", "use without a login", allowed=False, found=not api.refuses_anonymous()))
     return Proof((subject,), tuple(found))
 
 

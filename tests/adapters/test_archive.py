@@ -31,7 +31,7 @@ from moto import mock_aws
 from bootstrap.adapters import process, servers
 from bootstrap.adapters.aws import copying, people
 from bootstrap.adapters.aws.session import Aws, KeyPair
-from bootstrap.adapters.emulator import ACCOUNT, Emulator
+from bootstrap.adapters.emulator import ACCOUNT
 from bootstrap.adapters.mlflow import MlflowServer
 from bootstrap.adapters.mlflow_archive import copy_database
 from bootstrap.adapters.process import Call
@@ -53,6 +53,7 @@ from bootstrap.workflows.restore_check import Checked, restore_check
 from bootstrap.workflows.target import Place
 from tests.adapters.archiving import Story, fetched, interrupt
 from tests.ports import some_port
+from tests.standing import enforcing_emulator
 
 ANYBODY = KeyPair("AKIAIOSFODNN7EXAMPLE", "anything")
 HANDED = Handover("AKIAIOSFODNN7EXAMPLE", "2026-11-01T00:00:00+00:00", "code")
@@ -61,14 +62,8 @@ HANDED = Handover("AKIAIOSFODNN7EXAMPLE", "2026-11-01T00:00:00+00:00", "code")
 @pytest.fixture(scope="module")
 def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[servers.Server, KeyPair]]:
     """A moto server with permission checks on, and its operator."""
-    found = Emulator(tmp_path_factory.mktemp("emulator"))
-    server = found.start(some_port(), os.environ)
-    try:
-        operator = people.create_operator(Aws("us-east-1", server.url, key=ANYBODY), "operator", "/bootstrap/")
-        found.enforce_permissions(server)
-        yield server, operator
-    finally:
-        found.stop()
+    with enforcing_emulator(tmp_path_factory.mktemp("emulator")) as found:
+        yield found
 
 
 @dataclass

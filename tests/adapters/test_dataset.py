@@ -17,7 +17,7 @@ from click.testing import CliRunner, Result
 from bootstrap.adapters import data_files, servers
 from bootstrap.adapters.aws import copying, objects, people, uploading
 from bootstrap.adapters.aws.session import Aws, KeyPair
-from bootstrap.adapters.emulator import ACCOUNT, Emulator
+from bootstrap.adapters.emulator import ACCOUNT
 from bootstrap.commands.dataset import command
 from bootstrap.core.dataset import Card, parse_card
 from bootstrap.core.names import Names
@@ -31,7 +31,7 @@ from bootstrap.workflows.dataset_desk import Desk, open_desk
 from bootstrap.workflows.project import Project
 from bootstrap.workflows.target import Place
 from tests.adapters.archiving import Story
-from tests.ports import some_port
+from tests.standing import enforcing_emulator
 
 ANYBODY = KeyPair("AKIAIOSFODNN7EXAMPLE", "anything")
 CSV = 'brand;Price\nAcer;1999.90\n\n"Dell; the big\none";8500\n'
@@ -45,14 +45,8 @@ MAY = {
 @pytest.fixture(scope="module")
 def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[servers.Server, KeyPair]]:
     """A moto server with permission checks on, and its operator."""
-    found = Emulator(tmp_path_factory.mktemp("emulator"))
-    server = found.start(some_port(), os.environ)
-    try:
-        operator = people.create_operator(Aws("us-east-1", server.url, key=ANYBODY), "operator", "/bootstrap/")
-        found.enforce_permissions(server)
-        yield server, operator
-    finally:
-        found.stop()
+    with enforcing_emulator(tmp_path_factory.mktemp("emulator")) as found:
+        yield found
 
 
 @dataclass

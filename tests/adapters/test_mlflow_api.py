@@ -10,7 +10,6 @@ import contextlib
 import http.server
 import itertools
 import json
-import os
 import threading
 import urllib.error
 import urllib.request
@@ -21,9 +20,6 @@ from typing import Any
 import pytest
 
 from bootstrap.adapters import mlflow_api
-from bootstrap.adapters.aws import buckets
-from bootstrap.adapters.aws.session import Aws, KeyPair
-from bootstrap.adapters.emulator import Emulator
 from bootstrap.adapters.mlflow import MlflowServer
 from bootstrap.adapters.mlflow_api import EVERY, EXPERIMENT, MANAGE, MODEL, PROMPT, READ, MlflowApi, new_password
 from bootstrap.core.mlflow_names import INSTRUCTORS, experiment_of, team_role
@@ -31,6 +27,7 @@ from bootstrap.errors import BootstrapError
 from bootstrap.workflows import mlflow_access
 from bootstrap.workflows.mlflow_access import Account, admit, dismiss, prepare_teams, reconcile
 from tests.ports import some_port
+from tests.standing import own_mlflow
 
 BUCKET = "demo--stag--123456789012"
 SECRET = b"nobody else's business"
@@ -46,25 +43,8 @@ def an_experiment(api: MlflowApi, name: str) -> str:
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowServer]:
     """A server of our own making, as `up` starts it."""
-    folder = tmp_path_factory.mktemp("servers")
-    emulator, mlflow = Emulator(folder / "local"), MlflowServer(folder / "mlflow")
-    plain = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT", "TMPDIR", "LANG") if name in os.environ}
-    plain["HOME"] = str(folder)
-    try:
-        aws = emulator.start(some_port(), plain)
-        key = KeyPair("anybody", "anything")
-        buckets.create_state_bucket(Aws("eu-west-1", aws.url, key=key), BUCKET, {})
-        environ = plain | {
-            "AWS_ENDPOINT_URL": aws.url,
-            "AWS_ACCESS_KEY_ID": key.id,
-            "AWS_SECRET_ACCESS_KEY": key.secret,
-            "AWS_DEFAULT_REGION": "eu-west-1",
-        }
-        mlflow.wait(mlflow.start(port=some_port(), bucket=BUCKET, instance="x", environ=environ))
+    with own_mlflow(tmp_path_factory.mktemp("servers"), BUCKET) as mlflow:
         yield mlflow
-    finally:
-        mlflow.stop()
-        emulator.stop()
 
 
 @pytest.fixture(scope="module")

@@ -13,13 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from bootstrap.adapters.aws import buckets
-from bootstrap.adapters.aws.session import Aws, KeyPair
-from bootstrap.adapters.emulator import Emulator
-from bootstrap.adapters.mlflow import MlflowServer
 from bootstrap.adapters.mlflow_api import MlflowApi, new_password
 from bootstrap.workflows.mlflow_access import Account, administrator, admit, reconcile
-from tests.ports import some_port
+from tests.standing import own_mlflow
 from tests.templates.ml_project.rendered import copied, repository, run, step
 
 pytestmark = [
@@ -33,27 +29,10 @@ CHAMPION = "models:/red.laptop-pricing@champion"
 
 @pytest.fixture(scope="module")
 def admin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowApi]:
-    folder = tmp_path_factory.mktemp("servers")
-    emulator, mlflow = Emulator(folder / "local"), MlflowServer(folder / "mlflow")
-    plain = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT", "TMPDIR", "LANG") if name in os.environ}
-    plain["HOME"] = str(folder)
-    try:
-        aws = emulator.start(some_port(), plain)
-        key = KeyPair("anybody", "anything")
-        buckets.create_state_bucket(Aws("eu-west-1", aws.url, key=key), BUCKET, {})
-        environ = plain | {
-            "AWS_ENDPOINT_URL": aws.url,
-            "AWS_ACCESS_KEY_ID": key.id,
-            "AWS_SECRET_ACCESS_KEY": key.secret,
-            "AWS_DEFAULT_REGION": "eu-west-1",
-        }
-        mlflow.wait(mlflow.start(port=some_port(), bucket=BUCKET, instance="x", environ=environ))
+    with own_mlflow(tmp_path_factory.mktemp("servers"), BUCKET) as mlflow:
         running = mlflow.running()
         assert running is not None
         yield administrator(mlflow, running)
-    finally:
-        mlflow.stop()
-        emulator.stop()
 
 
 def predicted(path: Path) -> list[str]:
