@@ -20,12 +20,45 @@ _ROWS_AT_ONCE = 20_000
 _LONGEST_HEADER = 100_000
 
 
+# What makes a folder the place of a project, with invites, rosters and settings in it.
+_OF_PROJECTS = (".git", ".bootstrap", "bootstrap.toml")
+# How files begin or what stands in their first lines that open something, in small letters.
+_SECRETS = {
+    b"age-encryption.org/v1": "an invite",
+    b"age-secret-key-1": "the code of an invite",
+    b"private key-----": "a private key",
+    b"aws_secret_access_key": "an AWS key",
+    b"secret access key": "an AWS key",
+    b"mlflow_tracking_password": "a password",
+}
+_SECRETS_WITHIN = 64 * 1024
+
+
 @dataclass(frozen=True)
 class Found:
     """What is in a place: path below it with `/` → file, and what was left out."""
 
     files: dict[str, Path]
     left_out: tuple[str, ...]
+
+    @property
+    def astray(self) -> dict[str, Path]:
+        """The links that lead out of the folder: path below it → the file that they lead to."""
+        tops = {path: file.parents[path.count("/")] for path, file in self.files.items() if file.is_symlink()}
+        led = {path: self.files[path].resolve() for path in tops}
+        return {path: target for path, target in led.items() if not target.is_relative_to(tops[path].resolve())}
+
+
+def is_project(place: Path) -> bool:
+    """Tell whether a folder is that of a project, or a home, and not one of data."""
+    return any((place / name).exists() for name in _OF_PROJECTS) or place.resolve() == Path.home().resolve()
+
+
+def secret_in(file: Path) -> str | None:
+    """Say what a file has in its first 64 KiB that opens something, such as `a private key`; None for nothing."""
+    with file.open("rb") as content:
+        beginning = content.read(_SECRETS_WITHIN).lower()
+    return next((what for mark, what in _SECRETS.items() if mark in beginning), None)
 
 
 def find(place: Path) -> Found:

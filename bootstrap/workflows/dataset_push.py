@@ -37,6 +37,11 @@ from bootstrap.workflows.history import chronicled
 from bootstrap.workflows.story import Story
 
 _LOCK_SECONDS = 5.0
+_FOR_ALL = (
+    "Everybody in the environment gets what is pushed. If it is data, copy it under another name or without that."
+)
+# How many files a plan names.
+_NAMED = 8
 
 
 @dataclass(frozen=True)
@@ -96,12 +101,24 @@ def _now() -> str:
 def _find(source: Path, story: Story) -> dict[str, Path]:
     if not source.exists():
         raise UsageError(f"There is no file or folder {source}.", hint="Look where it is, and give its path.")
+    if source.is_dir() and data_files.is_project(source):
+        raise UsageError(
+            f"{source.resolve()} is the folder of a project, with more in it than data.",
+            hint="Name the folder or the file in it that everybody may have: bootstrap dataset push data/raw",
+        )
     found = data_files.find(source)
     if found.left_out:
         some = ", ".join(found.left_out[:3]) + (" …" if len(found.left_out) > 3 else "")
         story.note(f"Left out, as hidden or a note of DVC's: {some}")
     if not found.files:
         raise UsageError(f"There is no file in {source}.", hint="Name a file, or a folder with files in it.")
+    if not source.is_dir() and source.name.startswith("."):
+        raise UsageError(f"{source} is hidden, as settings and logins are.", hint=_FOR_ALL)
+    if led := next(iter(found.astray.items()), None) if source.is_dir() else None:
+        raise UsageError(f"{source / led[0]} is a link that leads out of the folder, to {led[1]}.", hint=_FOR_ALL)
+    for path, file in found.files.items():
+        if what := data_files.secret_in(file):
+            raise UsageError(f"{source if file == source else source / path} has {what} in it.", hint=_FOR_ALL)
     if problem := path_problem(list(found.files)):
         raise UsageError(f"{source}: {problem}.", hint="Rename it, then run the same command again.")
     return found.files
@@ -148,6 +165,9 @@ def _basename(key: str) -> str:
 def _plan(desk: Desk, card: Card, newest: Card | None) -> Plan:
     where = desk.address(folder_key(card.name, card.version))
     what = f"the dataset {card.title}: {counted(len(card.files), 'file')}, {size_text(card.size)}, into {where}"
+    if len(card.files) > 1:
+        more = len(card.files) - _NAMED
+        what += f" ({', '.join(one.path for one in card.files[:_NAMED])}{f' and {more:,} more' if more > 0 else ''})"
     if newest is not None:
         what += f" ({changes(newest, card.files) or 'the same files'}; v{newest.version} stays)"
     return Plan((Step("create", "aws", what),))

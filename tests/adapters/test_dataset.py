@@ -196,6 +196,11 @@ NO_DATASET: dict[str, tuple[dict[str, str], str]] = {
     "only hidden files": ({".env": "SECRET"}, "no file in"),
     "a name for Windows": ({"a:b.csv": ""}, "some machine cannot have"),
     "names that meet": ({"a.csv": "1", "A.csv": "2"}, "same name"),
+    "a project's folder": ({"a.csv": "1", "bootstrap.toml": ""}, "the folder of a project"),
+    "an invite": ({"a.csv": "1", "ana.age": "age-encryption.org/v1\n-> X25519"}, "ana.age has an invite in it"),
+    "codes": ({"codes.csv": "name,code\nana,AGE-SECRET-KEY-1QQQ"}, "has the code of an invite"),
+    "a key of AWS's page": ({"ana_accessKeys.csv": "Access key ID,Secret access key\nA,b"}, "has an AWS key"),
+    "a private key": ({"deploy.pem": "-----BEGIN OPENSSH PRIVATE KEY-----"}, "has a private key"),
 }
 
 
@@ -210,6 +215,35 @@ def test_what_cannot_be_a_dataset(ground: Ground, files: dict[str, str], message
     with pytest.raises(UsageError, match=message):
         ground.push(folder)
     assert ground.there() == ["dataset/"]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [(".env", "A=1", "is hidden"), ("login.txt", "MLFLOW_TRACKING_PASSWORD=x", "has a password in it")],
+)
+def test_a_file_that_is_not_for_everybody(ground: Ground, name: str, text: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message) as refused:
+        ground.push(ground.file(text, name))
+    assert "Everybody in the environment gets" in refused.value.hint
+    assert ground.there() == ["dataset/"]
+
+
+def test_links_count_as_what_they_lead_to_if_that_is_in_the_folder(ground: Ground) -> None:
+    folder = ground.file(name="set/a.csv").parent
+    (folder / "b.csv").symlink_to(folder / "a.csv")
+    assert [one.path for one in ground.push(folder).card.files] == ["a.csv", "b.csv"]
+    (ground.folder / "private.txt").write_text("not for you")
+    (folder / "c.csv").symlink_to(ground.folder / "private.txt")
+    with pytest.raises(UsageError, match=r"c\.csv is a link that leads out of the folder, to .*private\.txt"):
+        ground.push(folder)
+
+
+def test_the_plan_names_the_files(ground: Ground) -> None:
+    for number in range(10):
+        ground.file(name=f"many/{number}.txt")
+    ground.push(ground.folder / "mine" / "many")
+    (step,) = ground.asked[-1].steps
+    assert "(0.txt, 1.txt, 2.txt, 3.txt, 4.txt, 5.txt, 6.txt, 7.txt and 2 more)" in step.what
 
 
 def interrupted(patch: pytest.MonkeyPatch, after: int) -> None:
