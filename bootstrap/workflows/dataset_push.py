@@ -37,9 +37,7 @@ from bootstrap.workflows.history import chronicled
 from bootstrap.workflows.story import Story
 
 _LOCK_SECONDS = 5.0
-_FOR_ALL = (
-    "Everybody in the environment gets what is pushed. If it is data, copy it under another name or without that."
-)
+_FOR_ALL = "Everybody in the environment gets what is pushed. If it is data, copy it to where it is only that."
 # How many files a plan names.
 _NAMED = 8
 
