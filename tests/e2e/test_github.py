@@ -18,7 +18,8 @@ from tests.github.state import Repository, Secret, Variable
 from .course import ACCOUNT, Course, Done, laptop
 from .known_secrets import found_in, places_of, secrets_on
 
-pytestmark = pytest.mark.e2e
+# One story from end to end, of which no part can be left out; test_class.py has GitHub in it on every day.
+pytestmark = [pytest.mark.e2e, pytest.mark.by_turns("github")]
 
 ROLE = "course.stag.github"
 ISSUER = "token.actions.githubusercontent.com"
@@ -282,7 +283,6 @@ def test_no_secret_is_anywhere_but_where_it_belongs(course: Course, repository: 
     }
 
 
-@pytest.mark.by_turns
 def test_the_provider_stays_as_long_as_another_environment_lives_by_it(
     course: Course, hub: GitHubServer, repository: Repository
 ) -> None:

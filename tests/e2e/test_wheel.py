@@ -50,6 +50,7 @@ def listing(folder: Path) -> dict[str, bytes]:
     return {str(path): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
+@pytest.mark.by_turns
 def test_it_works_outside_of_the_clone(course: Course, installed: Path) -> None:
     course.env["PYTHONDONTWRITEBYTECODE"] = "1"
     where = course.run(str(installed), "-c", "import bootstrap; print(bootstrap.__file__)").out.strip()

@@ -73,6 +73,7 @@ def test_formatted(copy: Terraform) -> None:
     assert copy(".", "fmt", "-check", "-recursive", "-no-color") == ""
 
 
+@pytest.mark.by_turns
 def test_own_tests_pass(copy: Terraform, folder: str) -> None:
     """What is not valid fails them too."""
     told = copy(folder, "test", "-no-color")

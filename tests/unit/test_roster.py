@@ -512,12 +512,12 @@ def test_a_thousand_people_take_no_time(quote: str) -> None:
 
 
 @pytest.mark.parametrize("row", ['"', '"a"b,', '""', '"a\n', 'x"', ",", "#", "\r", '"a",' * 50 + "\n"])
-def test_a_megabyte_of_anything_takes_no_time(row: str) -> None:
-    text = "name\n" + row * (1_000_000 // len(row))
+def test_a_quarter_of_a_megabyte_of_anything_takes_no_time(row: str) -> None:
+    text = "name\n" + row * (250_000 // len(row))
     begun = time.process_time()
     with pytest.raises(ConfigError) if row not in "#\r," else contextlib.nullcontext():
         parse_roster(text, "members.csv")
-    assert time.process_time() - begun < 10
+    assert time.process_time() - begun < 5
 
 
 @pytest.mark.parametrize(

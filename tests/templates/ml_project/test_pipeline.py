@@ -14,6 +14,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.templates.ml_project.rendered import copied, repository, run, step
 
 LONG = "WALK_ML_PROJECT" in os.environ
@@ -32,6 +34,7 @@ def change(folder: Path, name: str, before: str, after: str) -> None:
     (folder / name).write_text(text.replace(before, after), encoding="utf-8")
 
 
+@pytest.mark.by_turns
 def test_from_nothing_to_a_model_and_once_more(tmp_path: Path) -> None:
     project = repository(copied(tmp_path))
     first = run(project, "dvc", "repro")
@@ -104,6 +107,7 @@ for seed in range(int(sys.argv[1])):
         assert one["span"] > 40, found
 
 
+@pytest.mark.by_turns
 def test_a_file_like_the_courses_runs_through_unchanged_code(tmp_path: Path) -> None:
     """A stand-in for the course's own CSV, which is not to be had here: its columns, and spellings of all kinds."""
     project = copied(tmp_path)
