@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
 import keyword
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
 from bootstrap.core.names import CI_MEMBER, SLUG, environment_problem, slugify
@@ -159,6 +160,21 @@ def choose(records: Sequence[Record], env: str | None, *, local: bool) -> Record
         names = ", ".join(sorted({record.env if env is None else record.owner for record in fit}))
         raise UsageError(f"There are several environments to connect to: {names}.", hint=_WHICH[env is None])
     return fit[0] if fit else None
+
+
+def refuse_unknown(env: str, known: Collection[str]) -> None:
+    """Raise UsageError if environments are `known` and none is called `env`: that is a slip, or a missing invite.
+
+    Where none is known at all, the name is only written down, for a `join` to come.
+    """
+    if not known or env in known:
+        return
+    close = difflib.get_close_matches(env, known, n=1)
+    meant = f" Did you mean '{close[0]}'?" if close else ""
+    raise UsageError(
+        f"No environment '{env}' is known here.{meant}",
+        hint=f"There is: {', '.join(sorted(known))}. To use '{env}', open its invite first: bootstrap join INVITE.age",
+    )
 
 
 _WHICH = {

@@ -271,10 +271,25 @@ def test_who_has_joined_two_says_which(maker: Maker) -> None:
     assert maker.new("second", local=True).answers.env == "stag"
 
 
-def test_an_environment_that_is_not_known_is_only_a_name(maker: Maker) -> None:
-    maker.has_joined()
+def test_where_no_environment_is_known_it_is_only_a_name(maker: Maker) -> None:
     made = maker.new(env="devl")
     assert (made.record, made.answers.env, made.answers.bucket) == (None, "devl", "")
+
+
+@pytest.mark.parametrize(("env", "told"), [("stga", r"'stga' is known here\. Did you mean 'stag'"), ("other", "here.$")])
+def test_an_environment_that_is_none_of_those_known_is_a_slip(env: str, told: str, maker: Maker) -> None:
+    maker.has_joined(folder=maker.folder.parent / "course")
+    with pytest.raises(UsageError, match=told) as caught:
+        maker.new(env=env)
+    assert "There is: stag." in caught.value.hint
+    assert list(maker.folder.iterdir()) == []
+
+
+def test_an_environment_that_is_not_finished_is_known_by_name(maker: Maker) -> None:
+    maker.has_joined(replace(ANA, complete=False))
+    assert maker.new(env="stag").record is None
+    with pytest.raises(UsageError, match="'stga' is known here"):
+        maker.new("others", env="stga")
 
 
 def test_who_brought_it_up_has_the_login_of_ci(maker: Maker) -> None:
