@@ -9,6 +9,7 @@ import sys
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
+from bootstrap.core.counts import counted
 from bootstrap.core.names import CI_MEMBER, SLUG, environment_problem, slugify
 from bootstrap.core.names import profile as profile_of
 from bootstrap.core.record import Record
@@ -22,6 +23,7 @@ DEFAULT_ENV = "stag"
 BRANCHES = ("main", "stag", "devl")
 
 NAME_LENGTH = (2, 50)
+_EXAMPLE = "laptop-pricing"
 ANSWERS_FILE = ".copier-answers.yml"
 _TEMPLATE = "template"
 _REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9._-]+)+")
@@ -82,10 +84,11 @@ def check_name(name: str) -> None:
     if problem is None:
         return
     better = slugify(name, "")
-    use = f", for instance: bootstrap new {better}" if better and _name_problem(better) is None else ""
+    if not better or _name_problem(better) is not None:
+        better = _EXAMPLE
     raise UsageError(
         f"The name {name!r} will not do: it {problem}.",
-        hint=f"Take lower-case letters, digits and single hyphens between them{use}",
+        hint="Take lower-case letters, digits and single hyphens between them, for instance: bootstrap new " + better,
     )
 
 
@@ -95,7 +98,7 @@ def _name_problem(name: str) -> str | None:
     if "/" in name or "\\" in name:
         return "is a path; a project is made in the folder you are in"
     if not least <= len(name) <= most:
-        return f"has {len(name)} characters; it takes {least} to {most}"
+        return f"has {counted(len(name), 'character')}; it takes {least} to {most}"
     if not SLUG.fullmatch(name):
         return "has something else in it than lower-case letters, digits and single hyphens between them"
     if not name[0].isalpha():
