@@ -102,6 +102,13 @@ def _find(source: Path, story: Story) -> dict[str, Path]:
         story.note(f"Left out, as hidden or a note of DVC's: {some}")
     if not found.files:
         raise UsageError(f"There is no file in {source}.", hint="Name a file, or a folder with files in it.")
+    empty = [path for path, file in found.files.items() if file.stat().st_size == 0]
+    if len(empty) == len(found.files):
+        what = "is empty (0 bytes)" if len(empty) == 1 else "has only empty files in it (0 bytes each)"
+        raise UsageError(f"{source} {what}; nobody could use it.", hint="Look whether saving it went wrong.")
+    if empty:
+        some = ", ".join(empty[:3]) + (" …" if len(empty) > 3 else "")
+        story.note(f"{counted(len(empty), 'file')} of 0 bytes among them: {some}")
     if problem := path_problem(list(found.files)):
         raise UsageError(f"{source}: {problem}.", hint="Rename it, then run the same command again.")
     return found.files
