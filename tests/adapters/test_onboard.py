@@ -188,7 +188,7 @@ def test_what_to_send_is_told_even_if_the_rest_is_broken_off(school: School, mon
     ("names", "told"),
     [
         (["ana"], "  bootstrap join ana.age\n"),
-        (["bob", "ana"], "  bootstrap join NAME.age     each with their own file, "),
+        (["bob", "ana"], "  bootstrap join NAME.age     each with their own, as in: "),
     ],
 )
 def test_each_person_is_told_to_open_their_own_file(
