@@ -22,6 +22,8 @@ from bootstrap.adapters.files import remove as remove_file
 from bootstrap.adapters.process import Call, find, run
 from bootstrap.errors import BootstrapError, ConfigError, ToolMissing
 
+# The file that is shared through git, below the repository.
+CONFIG = ".dvc/config"
 # The line of `.dvc/.gitignore` by which `dvc init` keeps the personal file out of git.
 LOCAL_IGNORED = "/config.local"
 
@@ -126,7 +128,7 @@ def _is_passing(path: str) -> bool:
 
 def config_path(repository: Path) -> Path:
     """Return the file that is shared through git."""
-    return repository / ".dvc" / "config"
+    return repository / CONFIG
 
 
 def local_path(repository: Path) -> Path:
@@ -196,9 +198,32 @@ def write(repository: Path, remote: Remote, ours: frozenset[str], *, autostage: 
     return before
 
 
+def committed_before(repository: Path, remote: Remote, before: Before, committed: str) -> Before | None:
+    """Return what `remove` has to put back where git has a remote of this name, None where it has none of ours.
+
+    `committed` is the text of `.dvc/config` that git has. Another remote of this name that `before` has too is what
+    was there before us, and stays what is put back.
+    """
+    try:
+        config = _parse(config_path(repository), committed)
+    except ConfigError:
+        # Git has it broken; what is on the disk is not, or `remove` says so.
+        return None
+    section, core = config.get(_section(remote.name)), config.get("core", {})
+    if section is None:
+        return None
+    ours = {"url": remote.url, "profile": remote.profile}
+    if {**section, **ours} != dict(section) and _section(remote.name) in _parse(
+        config_path(repository), before.text or ""
+    ):
+        return None
+    return Before(core.get("remote"), core.get("autostage"), committed)
+
+
 def remove(repository: Path, remote: Remote, before: Before) -> bool:
     """Take our remote out again and put `core` back to `before`. Return False if it was not there."""
     config = _load(repository)
+    text = _dump(config)
     section = _section(remote.name)
     found = config.get(section)
     if found is None or not _is_ours(found, remote):
@@ -215,6 +240,8 @@ def remove(repository: Path, remote: Remote, before: Before) -> bool:
         _restore(settings, "autostage", before.autostage)
     if not settings and "core" not in earlier:
         config.pop("core", None)
+    if _dump(config) == text:
+        return True
     if before.text is not None and _dump(config) == _dump(earlier):
         write_atomic(config_path(repository), before.text)
     else:

@@ -76,6 +76,11 @@ class Git:
         # Where git cannot say, nothing may be taken for new.
         return done.returncode != 0 or bool(done.stdout.strip())
 
+    def committed_text(self, path: str) -> str | None:
+        """Return a file as the last commit has it, or None if it is in none; `path` is below the folder, with `/`."""
+        done = self._run("cat-file", "blob", f"HEAD:./{path}")
+        return done.stdout if done.returncode == 0 else None
+
     def unstage_new(self, paths: Sequence[Path]) -> None:
         """Take files that were never committed out of the next commit; on disk they stay."""
         self._run("rm", "--cached", "--quiet", "--force", "--ignore-unmatch", "--", *map(str, paths))
@@ -107,6 +112,14 @@ class Git:
         In the middle of a merge that is every file with a conflict.
         """
         return self._must("status", "--porcelain", "--untracked-files=no").splitlines()
+
+    def unmerged(self) -> list[str]:
+        """Return the files in which a merge, or the like, left a conflict that nobody has mended yet."""
+        return [path for path in self._must("diff", "--name-only", "--diff-filter=U", "-z").split("\0") if path]
+
+    def is_merging(self) -> bool:
+        """Tell whether a merge has begun and is not committed; a rebase or a cherry-pick is none."""
+        return self._run("rev-parse", "--quiet", "--verify", "MERGE_HEAD").returncode == 0
 
     def write_tree(self, source: Path, index: Path | None = None) -> str:
         """Store all files of the folder `source`, ignored ones too, and return git's name for them.
@@ -157,8 +170,7 @@ class Git:
         done = self._run(*words, **_names(as_tool=as_tool))
         if done.returncode == 0:
             return Merged()
-        conflicts = self._must("diff", "--name-only", "--diff-filter=U", "-z").split("\0")
-        found = tuple(path for path in conflicts if path)
+        found = tuple(self.unmerged())
         return Merged(found, "" if found else done.stderr.strip() or done.stdout.strip())
 
     def _must(self, *words: str, **more: str) -> str:

@@ -109,8 +109,13 @@ def say_how_to_go_on(
 def _how_to_go_on(project: Project, env: str, names: Sequence[str], found: Invitations) -> str:
     folder = f"{handover.FOLDER}/{env}/"
     lines = [f"\nSend each person their file from {folder}. They run, in the folder they work in:"]
-    example = handover.invite_file(project, env, names[0]).name
-    lines.append(f"  bootstrap join {example}")
+    files = [handover.invite_file(project, env, name).name for name in names]
+    if len(files) == 1:
+        lines.append(f"  bootstrap join {files[0]}")
+    else:
+        lines.append(
+            f"  bootstrap join NAME{handover.SUFFIX}     each with their own, as in: bootstrap join {files[0]}"
+        )
     if found.codes is not None:
         lines.append(f"The codes are in {found.codes.path}; send them by another channel than the files.")
     elif found.shown:

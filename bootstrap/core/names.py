@@ -12,6 +12,8 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
+from bootstrap.core.counts import counted
+
 SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 PROJECT_LENGTH = (3, 32)
 ENVIRONMENT_LENGTH = (1, 32)
@@ -34,7 +36,7 @@ def slug_problem(text: str, length: tuple[int, int]) -> str | None:
     """Say why `text` is not a slug of `length` (least, most) characters, or None if it is one."""
     least, most = length
     if not least <= len(text) <= most:
-        return f"has {len(text)} characters; it takes {least} to {most}"
+        return f"has {counted(len(text), 'character')}; it takes {least} to {most}"
     if not SLUG.fullmatch(text):
         return "takes lower-case letters, digits and single hyphens between them"
     return None

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
 import keyword
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
+from bootstrap.core.counts import counted
 from bootstrap.core.names import CI_MEMBER, SLUG, environment_problem, slugify
 from bootstrap.core.names import profile as profile_of
 from bootstrap.core.record import Record
@@ -21,6 +23,7 @@ DEFAULT_ENV = "stag"
 BRANCHES = ("main", "stag", "devl")
 
 NAME_LENGTH = (2, 50)
+_EXAMPLE = "laptop-pricing"
 ANSWERS_FILE = ".copier-answers.yml"
 _TEMPLATE = "template"
 _REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9._-]+)+")
@@ -81,10 +84,11 @@ def check_name(name: str) -> None:
     if problem is None:
         return
     better = slugify(name, "")
-    use = f", for instance: bootstrap new {better}" if better and _name_problem(better) is None else ""
+    if not better or _name_problem(better) is not None:
+        better = _EXAMPLE
     raise UsageError(
         f"The name {name!r} will not do: it {problem}.",
-        hint=f"Take lower-case letters, digits and single hyphens between them{use}",
+        hint="Take lower-case letters, digits and single hyphens between them, for instance: bootstrap new " + better,
     )
 
 
@@ -94,7 +98,7 @@ def _name_problem(name: str) -> str | None:
     if "/" in name or "\\" in name:
         return "is a path; a project is made in the folder you are in"
     if not least <= len(name) <= most:
-        return f"has {len(name)} characters; it takes {least} to {most}"
+        return f"has {counted(len(name), 'character')}; it takes {least} to {most}"
     if not SLUG.fullmatch(name):
         return "has something else in it than lower-case letters, digits and single hyphens between them"
     if not name[0].isalpha():
@@ -159,6 +163,21 @@ def choose(records: Sequence[Record], env: str | None, *, local: bool) -> Record
         names = ", ".join(sorted({record.env if env is None else record.owner for record in fit}))
         raise UsageError(f"There are several environments to connect to: {names}.", hint=_WHICH[env is None])
     return fit[0] if fit else None
+
+
+def refuse_unknown(env: str, known: Collection[str]) -> None:
+    """Raise UsageError if environments are `known` and none is called `env`: that is a slip, or a missing invite.
+
+    Where none is known at all, the name is only written down, for a `join` to come.
+    """
+    if not known or env in known:
+        return
+    close = difflib.get_close_matches(env, known, n=1)
+    meant = f" Did you mean '{close[0]}'?" if close else ""
+    raise UsageError(
+        f"No environment '{env}' is known here.{meant}",
+        hint=f"There is: {', '.join(sorted(known))}. To use '{env}', open its invite first: bootstrap join INVITE.age",
+    )
 
 
 _WHICH = {

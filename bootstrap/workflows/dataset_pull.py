@@ -133,7 +133,12 @@ def _fetch(desk: Desk, card: Card, todo: list[DataFile], staging: Path, story: S
     if not todo:
         return
     size = sum(one.size for one in todo)
-    staging.mkdir(parents=True, exist_ok=True)
+    try:
+        staging.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BootstrapError(
+            f"No files can be put into {staging.parent}: {error.strerror}.", hint="Name another folder: --to DIR"
+        ) from error
     if (free := shutil.disk_usage(staging).free) < size + _ROOM_BESIDE:
         raise BootstrapError(
             f"{staging.parent} needs {size_text(size)} more, and the disk has {size_text(free)} left.",

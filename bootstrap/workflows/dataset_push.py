@@ -110,6 +110,15 @@ def _find(source: Path, story: Story) -> dict[str, Path]:
         story.note(f"Left out, as hidden or a note of DVC's: {some}")
     if not found.files:
         raise UsageError(f"There is no file in {source}.", hint="Name a file, or a folder with files in it.")
+    _refuse_private(source, found)
+    _refuse_empty(source, found.files, story)
+    if problem := path_problem(list(found.files)):
+        raise UsageError(f"{source}: {problem}.", hint="Rename it, then run the same command again.")
+    return found.files
+
+
+def _refuse_private(source: Path, found: data_files.Found) -> None:
+    """Raise UsageError for what is hardly meant for everybody in the environment."""
     if not source.is_dir() and source.name.startswith("."):
         raise UsageError(f"{source} is hidden, as settings and logins are.", hint=_FOR_ALL)
     if led := next(iter(found.astray.items()), None) if source.is_dir() else None:
@@ -117,9 +126,17 @@ def _find(source: Path, story: Story) -> dict[str, Path]:
     for path, file in found.files.items():
         if what := data_files.secret_in(file):
             raise UsageError(f"{source if file == source else source / path} has {what} in it.", hint=_FOR_ALL)
-    if problem := path_problem(list(found.files)):
-        raise UsageError(f"{source}: {problem}.", hint="Rename it, then run the same command again.")
-    return found.files
+
+
+def _refuse_empty(source: Path, files: dict[str, Path], story: Story) -> None:
+    """Raise UsageError if there is nothing in any file; tell of single ones in which there is not."""
+    empty = [path for path, file in files.items() if file.stat().st_size == 0]
+    if len(empty) == len(files):
+        what = "is empty (0 bytes)" if len(empty) == 1 else "has only empty files in it (0 bytes each)"
+        raise UsageError(f"{source} {what}; nobody could use it.", hint="Look whether saving it went wrong.")
+    if empty:
+        some = ", ".join(empty[:3]) + (" …" if len(empty) > 3 else "")
+        story.note(f"{counted(len(empty), 'file')} of 0 bytes among them: {some}")
 
 
 def _measured(found: dict[str, Path], story: Story) -> list[DataFile]:

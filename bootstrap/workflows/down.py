@@ -405,7 +405,7 @@ def _look_again(work: _Work, place: Place) -> tuple[Scan, bool]:
 
 def _clean_laptop(work: _Work, laptop: Laptop) -> None:
     project, env = work.project, work.record.env
-    gone = laptops.take_out(project, laptop, work.record)
+    gone = laptops.take_out(project, laptop, work.record).gone
     if count := handover.remove_invites(project, env):
         gone.append(counted(count, "invite"))
     work.ledger.enter("laptop", "setting", gone)

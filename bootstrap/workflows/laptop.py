@@ -300,9 +300,21 @@ def env_values(record: Record, password: str | None) -> dict[str, str]:
     return values
 
 
-def take_out(project: Project, laptop: Laptop, record: Record, *, with_profile: bool = True) -> list[str]:
-    """Take out exactly what was written for this environment; return what that was, in words."""
+@dataclass(frozen=True)
+class PutBack:
+    """What was taken out, or put back, and what was left as it is, each in words."""
+
+    gone: list[str]
+    left: list[str]
+
+
+def take_out(project: Project, laptop: Laptop, record: Record, *, with_profile: bool = True) -> PutBack:
+    """Take out exactly what was written for this environment.
+
+    A member's remote that is committed by now stays: it is the team's, and would be gone for all with the next push.
+    """
     gone: list[str] = []
+    left: list[str] = []
     if with_profile and laptop.files.remove(record.aws_profile, record.owner):
         gone.append(f"the AWS profile {record.aws_profile}")
     repository = repository_of(project, record) or (laptop.dvc_repository if record.member is None else None)
@@ -310,20 +322,17 @@ def take_out(project: Project, laptop: Laptop, record: Record, *, with_profile: 
         with locked(dvc.config_path(repository), timeout=_DVC_SECONDS):
             if dagshub_remote.take_out(project, repository, record):
                 gone.append(f"the DVC remote {REMOTE}")
-            if dvc.remove(repository, _remote(record), _dvc_before(project, record, repository)):
-                gone.append(f"the DVC remote {record.env}")
+            before, committed = _dvc_before(project, record, repository)
+            if dvc.remove(repository, _remote(record), before):
+                if record.member is None or dvc.url_of(repository, record.env) != record.dvc_remote_url:
+                    gone.append(f"the DVC remote {record.env}")
+                else:
+                    why = "it is committed, for all of your team" if committed else "it was there before you joined"
+                    left.append(f"the DVC remote {record.env} in .dvc/config, because {why}; no secret is in it")
             _take_out_local(project, repository, record)
     if dotenv.take_out(laptop.env_file, record.owner):
         gone.append(f"the block in {laptop.env_file.name}")
-    return gone
-
-
-@dataclass(frozen=True)
-class PutBack:
-    """What the last `leave` of a folder put back there, and what it left as it is, each in words."""
-
-    gone: list[str]
-    left: list[str]
+    return PutBack(gone, left)
 
 
 def put_back(project: Project, laptop: Laptop, record: Record) -> PutBack:
@@ -436,13 +445,21 @@ def _remember(
     project.save_before(now)
 
 
-def _dvc_before(project: Project, record: Record, repository: Path) -> dvc.Before:
-    """Return what to put back into a repository's configuration when the record's remote goes."""
+def _dvc_before(project: Project, record: Record, repository: Path) -> tuple[dvc.Before, bool]:
+    """Return what to put back into a repository's configuration when the record's remote goes.
+
+    And whether that is what git has: where a member's remote is committed, that counts, whoever wrote it.
+    """
     found = dvc.Before(record.dvc_default_before, record.dvc_autostage_before)
     if staying := _sharing(project, _others(project, record), repository):
         found = dvc.Before(staying[0].env, "true")
     before = project.before() if record.member is not None else None
-    return replace(found, text=before.dvc_config) if before is not None else found
+    if before is None:
+        return found, False
+    found = replace(found, text=before.dvc_config)
+    committed = Git(repository, project.environ).committed_text(dvc.CONFIG)
+    shared = dvc.committed_before(repository, _remote(record), found, committed or "")
+    return shared or found, shared is not None
 
 
 def _others(project: Project, record: Record) -> list[Record]:

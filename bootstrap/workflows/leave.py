@@ -34,14 +34,14 @@ def leave(start: Path, environ: Mapping[str, str], home: Path, env: str | None) 
         record = _find(project, env)
         laptop = laptops.look_around(project)
         elsewhere = laptops.also_joined(project, record)
-        removed = laptops.take_out(project, laptop, record, with_profile=not elsewhere)
+        out = laptops.take_out(project, laptop, record, with_profile=not elsewhere)
         rest = laptops.put_back(project, laptop, record)
         project.forget_join(record)
         laptops.note_folder(project)
-    kept = list(rest.left)
+    kept = out.left + rest.left
     if elsewhere:
         kept.append(f"the AWS profile {record.aws_profile}, because it is used in {', '.join(map(str, elsewhere))} too")
-    return Left(record, removed + rest.gone, kept)
+    return Left(record, out.gone + rest.gone, kept)
 
 
 def _find(project: Project, env: str | None) -> Record:

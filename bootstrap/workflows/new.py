@@ -24,6 +24,7 @@ from bootstrap.core.new_project import (
     check_repository,
     choose,
     package_of,
+    refuse_unknown,
     render_message,
     team_without_environment,
 )
@@ -113,7 +114,7 @@ def find_environment(
 ) -> Connection | None:
     """Return the environment to connect to: one that was joined or is up in `start`, else one joined elsewhere.
 
-    Raises UsageError if it cannot be told which of several is meant.
+    Raises UsageError if it cannot be told which of several is meant, or if none of those known is called `env`.
     """
     here = open_folder(start, environ, home)
     operators = open_project(start, None, environ, home)
@@ -130,6 +131,8 @@ def find_environment(
         record = choose([each.record for each in owners.values()], env, local=local)
         if record is not None:
             return owners[record.owner]
+    if env is not None:
+        refuse_unknown(env, {each.record.env for found in places for each in found})
     return None
 
 

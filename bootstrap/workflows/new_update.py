@@ -110,8 +110,17 @@ def _refuse_unfinished(git: Git) -> None:
     if changed := git.changed():
         more = len(changed) - _MOST_LISTED
         listed = "".join(f"\n  {line}" for line in changed[:_MOST_LISTED]) + (f"\n  … {more} more" if more > 0 else "")
+        if git.is_merging():
+            raise BootstrapError(
+                f"A merge is not finished:{listed}",
+                hint="Finish it: mend the files with <<<<<<< in them, then git add --all && git commit\n"
+                "    Or leave all as it was before it: git merge --abort",
+            )
+        if git.unmerged():
+            # Of a rebase, a cherry-pick or a stash; git alone knows which, and says what ends it.
+            raise BootstrapError(f"Some files still have conflicts in them:{listed}", hint="See what to do: git status")
         raise BootstrapError(
-            f"Some files are changed and not committed, or a merge is not finished:{listed}",
+            f"Some files are changed and not committed:{listed}",
             hint="Commit them, or put them aside: git stash. Then run the same command again.",
         )
     if git.branch() is None:

@@ -193,7 +193,7 @@ def test_what_is_put_in_comes_out_again(project: Project, hub: Hub, config: str 
 
     _, record = written(project, replace(record_of(hub), **ours(plain)))
     gone = laptops.take_out(project, laptop, record)
-    assert "the DVC remote dagshub" in gone
+    assert "the DVC remote dagshub" in gone.gone
     left = snapshot(project)
     assert left.get("config.local") == before.get("config.local")
     assert ANA.encode() not in b"".join(left.values())
@@ -245,10 +245,10 @@ def test_two_environments_of_one_repository_share_it(project: Project, hub: Hub,
     _, devl = written(project, record_of(hub, "devl"))
     project.save(devl)
     gone, last = (stag, devl) if first == "stag" else (devl, stag)
-    assert "the DVC remote dagshub" not in laptops.take_out(project, laptop, gone)
+    assert "the DVC remote dagshub" not in laptops.take_out(project, laptop, gone).gone
     (project.env_folder(gone.env) / "record.json").unlink()
     assert ANA in (project.folder / ".dvc" / "config.local").read_text()
-    assert "the DVC remote dagshub" in laptops.take_out(project, laptop, last)
+    assert "the DVC remote dagshub" in laptops.take_out(project, laptop, last).gone
     assert not (project.folder / ".dvc" / "config.local").exists()
 
 

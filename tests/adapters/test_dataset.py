@@ -7,6 +7,7 @@ import json
 import os
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -194,7 +195,9 @@ def test_a_folder_keeps_its_names(ground: Ground) -> None:
 NO_DATASET: dict[str, tuple[dict[str, str], str]] = {
     "an empty folder": ({}, "no file in"),
     "only hidden files": ({".env": "SECRET"}, "no file in"),
-    "a name for Windows": ({"a:b.csv": ""}, "some machine cannot have"),
+    "an empty file": ({"a.csv": ""}, r"is empty \(0 bytes\)"),
+    "only empty files": ({"a.csv": "", "b.csv": ""}, "only empty files"),
+    "a name for Windows": ({"a:b.csv": "1"}, "some machine cannot have"),
     "names that meet": ({"a.csv": "1", "A.csv": "2"}, "same name"),
     "a project's folder": ({"a.csv": "1", "bootstrap.toml": ""}, "the folder of a project"),
     "an invite": ({"a.csv": "1", "ana.age": "age-encryption.org/v1\n-> X25519"}, "ana.age has an invite in it"),
@@ -244,6 +247,13 @@ def test_the_plan_names_the_files(ground: Ground) -> None:
     ground.push(ground.folder / "mine" / "many")
     (step,) = ground.asked[-1].steps
     assert "(0.txt, 1.txt, 2.txt, 3.txt, 4.txt, 5.txt, 6.txt, 7.txt and 2 more)" in step.what
+
+
+def test_an_empty_file_among_others_is_told_of(ground: Ground) -> None:
+    ground.file(name="labels/none.txt", text="")
+    ground.file(name="labels/some.txt")
+    assert len(ground.push(ground.folder / "mine" / "labels").card.files) == 2
+    assert any("1 file of 0 bytes among them: none.txt" in text for text in ground.story.told)
 
 
 def interrupted(patch: pytest.MonkeyPatch, after: int) -> None:
@@ -543,6 +553,19 @@ def test_a_folder_in_the_way(ground: Ground, ana: Desk) -> None:
     (ground.folder / "raw" / "laptops.csv").mkdir(parents=True)
     with pytest.raises(BootstrapError, match="has to be a file"):
         bring(ground, ana)
+
+
+def test_a_folder_that_cannot_be_made_is_named(ground: Ground, ana: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    with monkeypatch.context() as patch:
+        # Not by its mode: whoever runs the tests as root may write anywhere.
+        patch.setattr(Path, "mkdir", refuse)
+        patch.setattr(dataset_pull, "locked", lambda *_, **__: nullcontext())
+        with pytest.raises(BootstrapError, match=r"put into .*raw: Permission denied") as caught:
+            bring(ground, ana)
+    assert "--to DIR" in caught.value.hint
 
 
 def fetches(patch: pytest.MonkeyPatch) -> list[str]:

@@ -337,8 +337,39 @@ def test_leave_gives_every_byte_back(student: Student, invite: Invite, texts: di
     student.join(invite)
     assert student.texts() != before
     left = student.leave()
-    assert left.kept == []
+    there = texts == STARTS["a teammate's remote, committed"]
+    assert [what.partition(",")[0] for what in left.kept] == ["the DVC remote stag in .dvc/config"] * there
+    assert ("the DVC remote stag" in left.removed) is not there
     assert student.texts() == before
+
+
+@pytest.mark.parametrize("profile", [None, "mine"])
+def test_a_remote_that_was_committed_since_stays_for_the_team(
+    student: Student, invite: Invite, profile: str | None
+) -> None:
+    student.join(invite, profile=profile)
+    student.git("add", "--all")
+    student.git("commit", "-q", "-m", "begin")
+    config = student.read(".dvc/config")
+    student.write({".dvc/config": config + THEIR_REMOTE})
+    left = student.leave()
+    assert student.read(".dvc/config") == config + THEIR_REMOTE
+    assert not (student.folder / ".dvc" / "config.local").exists()
+    assert "the AWS profile " + (profile or "course-stag") in left.removed
+    assert "the DVC remote stag" not in left.removed
+    assert left.kept[0] == (
+        "the DVC remote stag in .dvc/config, because it is committed, for all of your team; no secret is in it"
+    )
+    assert student.join(invite).changed
+
+
+def test_a_place_that_join_changed_goes_back_to_what_is_committed(student: Student, invite: Invite) -> None:
+    student.write(STARTS["the instructor's remote, committed"])
+    student.git("add", "--all")
+    student.git("commit", "-q", "-m", "begin")
+    student.join(invite)
+    assert "the DVC remote stag" in student.leave().removed
+    assert student.git("status", "--porcelain") == ""
 
 
 def test_a_teammates_remote_is_left_alone(student: Student, invite: Invite) -> None:
@@ -928,7 +959,9 @@ def test_a_git_repository_becomes_a_dvc_repository_and_back(plain: Student, invi
     assert plain.git("status", "--porcelain") == ""
 
 
-@pytest.mark.parametrize(("what", "why"), [("data", "more in it"), ("commit", "is committed")])
+@pytest.mark.parametrize(
+    ("what", "why"), [("data", "more in it"), ("all", "more in it"), (".dvcignore", "it is committed")]
+)
 def test_a_dvc_repository_in_use_stays(plain: Student, invite: Invite, what: str, why: str) -> None:
     plain.git("init", "-q")
     plain.join(invite)
@@ -936,12 +969,14 @@ def test_a_dvc_repository_in_use_stays(plain: Student, invite: Invite, what: str
         plain.write({"data.txt": "x"})
         plain.dvc("add", "-q", "data.txt")
     else:
-        plain.git("add", "--all")
-        plain.git("commit", "-q", "-m", "begin")
+        plain.git("add", "." if what == "all" else what)
+        plain.git("commit", "-q", "-m", "begin", *([] if what == "all" else ["--", what]))
+    config = plain.read(".dvc/config")
     left = plain.leave()
-    assert len(left.kept) == 1
-    assert why in left.kept[0]
-    assert plain.read(".dvc/config") == ""
+    # With all of it the remote is committed too.
+    assert len(left.kept) == (2 if what == "all" else 1)
+    assert why in left.kept[-1]
+    assert plain.read(".dvc/config") == (config if what == "all" else "")
     assert (plain.folder / ".dvcignore").is_file()
 
 

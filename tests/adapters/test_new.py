@@ -236,9 +236,11 @@ def test_the_new_project_counts_as_joined(maker: Maker) -> None:
     assert (record.owner, record.complete, record.dvc_repository) == (ANA.owner, True, ".")
     # The profile stays as long as another folder needs it.
     left = maker.leave(made.folder)
-    assert "the DVC remote stag" in left.removed
+    # It is committed: taken out here, it would be gone for the team with the next push.
+    assert "the DVC remote stag" not in left.removed
+    assert any("DVC remote stag in .dvc/config, because it is committed" in what for what in left.kept)
     assert not (made.folder / ".env").exists()
-    assert git(made.folder, "status", "--porcelain").split() == ["M", ".dvc/config"]
+    assert git(made.folder, "status", "--porcelain") == ""
     assert "course-stag" in (maker.home / ".aws" / "config").read_text()
     maker.leave(maker.folder)
     assert not (maker.home / ".aws").exists()
@@ -271,10 +273,27 @@ def test_who_has_joined_two_says_which(maker: Maker) -> None:
     assert maker.new("second", local=True).answers.env == "stag"
 
 
-def test_an_environment_that_is_not_known_is_only_a_name(maker: Maker) -> None:
-    maker.has_joined()
+def test_where_no_environment_is_known_it_is_only_a_name(maker: Maker) -> None:
     made = maker.new(env="devl")
     assert (made.record, made.answers.env, made.answers.bucket) == (None, "devl", "")
+
+
+@pytest.mark.parametrize(
+    ("env", "told"), [("stga", r"'stga' is known here\. Did you mean 'stag'"), ("other", "here.$")]
+)
+def test_an_environment_that_is_none_of_those_known_is_a_slip(env: str, told: str, maker: Maker) -> None:
+    maker.has_joined(folder=maker.folder.parent / "course")
+    with pytest.raises(UsageError, match=told) as caught:
+        maker.new(env=env)
+    assert "There is: stag." in caught.value.hint
+    assert list(maker.folder.iterdir()) == []
+
+
+def test_an_environment_that_is_not_finished_is_known_by_name(maker: Maker) -> None:
+    maker.has_joined(replace(ANA, complete=False))
+    assert maker.new(env="stag").record is None
+    with pytest.raises(UsageError, match="'stga' is known here"):
+        maker.new("others", env="stga")
 
 
 def test_who_brought_it_up_has_the_login_of_ci(maker: Maker) -> None:

@@ -115,18 +115,33 @@ def test_the_same_lines_changed_is_a_conflict_as_git_makes_it(project: Path, tem
         maker.update(project)
     assert "git merge --abort" in caught.value.hint
     assert "<<<<<<< HEAD\nmine\n=======\nbetter\n>>>>>>>" in (project / "steps.txt").read_text()
-    with pytest.raises(BootstrapError, match=r"a merge is not finished:\n  UU steps.txt"):
+    with pytest.raises(BootstrapError, match=r"A merge is not finished:\n  UU steps.txt") as caught:
         maker.update(project)
+    assert "git add --all && git commit" in caught.value.hint
+    assert "git merge --abort" in caught.value.hint
+    # Put aside it cannot be: git refuses.
+    assert "stash" not in caught.value.hint
     (project / "steps.txt").write_text(FILE.replace("line 3", "mine, and better"))
     git(project, "add", "--all")
     git(project, "commit", "-q", "-m", "Both")
     assert not maker.update(project).changed
 
 
+def test_a_conflict_of_a_rebase_is_not_called_a_merge(project: Path, maker: Maker) -> None:
+    commit(project, "steps.txt", "mine\n")
+    git(project, "switch", "-q", "-c", "other", "HEAD~")
+    commit(project, "steps.txt", "theirs\n")
+    with pytest.raises(subprocess.CalledProcessError):
+        git(project, "rebase", "main")
+    with pytest.raises(BootstrapError, match=r"still have conflicts in them:\n  .* steps.txt") as caught:
+        maker.update(project)
+    assert "git status" in caught.value.hint
+
+
 def test_what_is_not_committed_is_refused(project: Path, template: Template, maker: Maker) -> None:
     template.put("added.txt", "added\n")
     (project / "steps.txt").write_text("mine\n")
-    with pytest.raises(BootstrapError, match=r"not committed, .*:\n.*M steps.txt") as caught:
+    with pytest.raises(BootstrapError, match=r"not committed:\n.*M steps.txt") as caught:
         maker.update(project)
     assert "git stash" in caught.value.hint
     assert not (project / "added.txt").exists()

@@ -14,6 +14,7 @@ from moto import mock_aws
 
 from bootstrap.adapters.aws import people
 from bootstrap.adapters.aws.session import Aws
+from bootstrap.commands.invitations import Invitations, say_how_to_go_on
 from bootstrap.core.membership import Difference, Handover, Member, Membership
 from bootstrap.core.names import Names
 from bootstrap.core.record import Record
@@ -181,6 +182,23 @@ def test_what_to_send_is_told_even_if_the_rest_is_broken_off(school: School, mon
     # The next run has nothing to say of her.
     assert school.onboard().difference.is_empty
     assert school.listed == ["ana"]
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        (["ana"], "  bootstrap join ana.age\n"),
+        (["bob", "ana"], "  bootstrap join NAME.age     each with their own, as in: "),
+    ],
+)
+def test_each_person_is_told_to_open_their_own_file(
+    school: School, capsys: pytest.CaptureFixture[str], names: list[str], told: str
+) -> None:
+    tell = say_how_to_go_on(
+        school.project, "stag", Invitations(lambda _: handover.Seal(), lambda _: None), as_json=False
+    )
+    tell(names)
+    assert told in capsys.readouterr().out
 
 
 def test_what_to_send_is_told_of_those_whom_a_failing_terraform_came_to(
