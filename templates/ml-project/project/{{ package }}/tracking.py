@@ -88,7 +88,7 @@ def check_reachable(found: settings.Settings) -> None:
     if parts.scheme not in ("http", "https", "file", "sqlite"):
         raise ProjectError(
             f"MLFLOW_TRACKING_URI is no address of an MLflow: {found.tracking_uri.rpartition('@')[2]!r}.",
-            "It looks like https://mlflow.example.org or http://127.0.0.1:5000, and is set in .env or in this terminal.",
+            "It looks like https://mlflow.example.org or http://127.0.0.1:5000; .env or this terminal sets it.",
         )
     if parts.scheme in ("file", "sqlite"):
         return
