@@ -310,7 +310,8 @@ def of_the_model(project: Course, row: dict[str, str]) -> float:
         writer = csv.DictWriter(file, names, restval="")
         writer.writeheader()
         writer.writerow(row)
-    project.run("python", "-m", PACKAGE, "predict", str(source), "--model", f"models:/{MODEL}", "--output", str(priced))
+    words = ("--model", f"models:/{MODEL}", "--output", str(priced), "--overwrite")
+    project.run("python", "-m", PACKAGE, "predict", str(source), *words)
     (found,) = csv.DictReader(priced.read_text().splitlines())
     return float(found["predicted_Price"])
 

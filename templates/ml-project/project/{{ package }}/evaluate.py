@@ -113,7 +113,9 @@ def _tell_mlflow(found: settings.Settings) -> None:
         run = tracking.log(found, tracking.collect(found.root))
     except ProjectError as error:
         click.echo(f"Not tracked: {error}", err=True)
-        click.echo(f"  `python -m {__package__} register` logs this model once MLflow can be reached.", err=True)
+        click.echo(f"  `python -m {__package__} register` logs this model once that is mended.", err=True)
+        if error.hint:
+            click.echo(f"  {error.hint}", err=True)
     else:
         click.echo(f"Tracked: experiment {found.experiment}, run {run}.")
 

@@ -162,7 +162,15 @@ def load(uri_or_path: str | Path) -> Loaded:
     path = Path(text)
     if not path.is_file():
         raise ProjectError(f"There is no model at {path}.", "`dvc repro` trains one; `dvc pull` fetches your team's.")
-    return Loaded(joblib.load(path), digest(path, "sha256")[:12], text)
+    try:
+        estimator = joblib.load(path)
+    # What is no pickle fails in any of a dozen ways.
+    except Exception as error:  # noqa: BLE001
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise ProjectError(f"{path} is no model that can be loaded ({reason}).", "`dvc repro` makes one.") from None
+    if not hasattr(estimator, "predict"):
+        raise ProjectError(f"{path} is no model: it cannot predict.", "`dvc repro` makes one.")
+    return Loaded(estimator, digest(path, "sha256")[:12], text)
 
 
 def digest(path: Path, kind: str) -> str:

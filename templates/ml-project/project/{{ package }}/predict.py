@@ -13,14 +13,16 @@ from .schema import TARGET, check
 _COLUMN = f"predicted_{TARGET}"
 
 
-def predict(source: Path, model_uri: str, output: Path) -> str:
+def predict(source: Path, model_uri: str, output: Path, *, overwrite: bool = False) -> str:
     """Write the file's rows with a price each; return in words what was done.
 
     Rows that cannot be read have no price, but stand in the file, in their place, and are counted. Raises ProjectError
-    if the file or the model is not there, or if no row can be read.
+    if the file or the model is not there, if no row can be read, or if `output` is no place to write to: the file that
+    is read, one that is there already (unless `overwrite`), or one in a folder that is not there.
     """
     from .model import load
 
+    _check_output(source, output, overwrite)
     frame, misshapen = raw.read(source)
     good, problems = check(frame, target=False)
     if len(good) == 0:
@@ -36,14 +38,29 @@ def predict(source: Path, model_uri: str, output: Path) -> str:
     return f"{len(good)} prices by model {model.version}, in {output}."
 
 
+def _check_output(source: Path, output: Path, overwrite: bool) -> None:
+    if not output.parent.is_dir():
+        raise ProjectError(f"There is no folder {output.parent}.", "Make it first, or give another --output.")
+    if output.is_dir():
+        raise ProjectError(f"{output} is a folder.", "Give --output the name of a file.")
+    if not output.exists():
+        return
+    if source.exists() and output.samefile(source):
+        raise ProjectError(f"{output} is the file that is read.", "Give another --output: this one stays as it is.")
+    if not overwrite:
+        raise ProjectError(f"{output} is there already.", "--overwrite replaces it; --output gives another name.")
+
+
 @click.command()
 @click.argument("source", type=click.Path(path_type=Path), metavar="FILE")
 @click.option("--model", "uri", help="A file, or models:/NAME@champion; else MODEL_URI, else models/model.joblib.")
 @click.option("--output", type=click.Path(path_type=Path), help="Where to; by default beside FILE.")
-def command(source: Path, uri: str | None, output: Path | None) -> None:
+@click.option("--overwrite", is_flag=True, help="Replace what an earlier run wrote there.")
+def command(source: Path, uri: str | None, output: Path | None, overwrite: bool) -> None:
     """Write FILE again with a predicted price in each row. It needs the raw columns; the price may be missing."""
     found = settings.load()
     model = uri or found.model_uri
     if ":/" not in model and not Path(model).is_file():
         model = str(found.root / model)
-    click.echo(predict(source, model, output or source.with_name(f"{source.stem}.predicted.csv")))
+    target = output or source.with_name(f"{source.stem}.predicted.csv")
+    click.echo(predict(source, model, target, overwrite=overwrite))

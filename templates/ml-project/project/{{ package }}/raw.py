@@ -67,6 +67,14 @@ def _text(path: Path) -> str:
             f"{path} is not there.",
             "`data.file` in params.yaml names it; `dvc pull` fetches your team's, `dvc repro` makes the sample.",
         ) from None
+    except OSError as error:
+        told = "is a folder, not a file" if path.is_dir() else f"cannot be read: {error.strerror}"
+        raise ProjectError(f"{path} {told}.", "Name a CSV file.") from None
+    # A NUL is in no text of these two encodings; UTF-16 and spreadsheets are full of them.
+    if b"\0" in content:
+        raise ProjectError(
+            f"{path} is no CSV text in UTF-8 or Latin-1.", "In Excel: Save as, then `CSV UTF-8 (comma delimited)`."
+        )
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:

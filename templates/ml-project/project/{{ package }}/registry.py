@@ -76,7 +76,10 @@ class Registry:
         """Give an alias back to the version that had it before; return that, and the one that had it until now."""
         current, history = self.version_of(alias), self.history(alias)
         if current is None or not history:
-            raise ProjectError(f"No version of {self.name} was {alias} before.", f"{_DO} promote --version N.")
+            raise ProjectError(
+                f"There is nothing left to undo: no version of {self.name} was {alias} before.",
+                f"To choose one: {_DO} promote --to {alias} --version N.",
+            )
         earlier = history[-1]
         self._set(alias, earlier)
         self._remember(alias, history[:-1])
@@ -146,8 +149,8 @@ class Registry:
                 return None
             if there and code == "RESOURCE_ALREADY_EXISTS":
                 return None
-            hint = f"If nobody has made it yet: {_DO} register. If a teammate has: your instructor shares it by "
-            hint += "`bootstrap onboard --roster`."
+            hint = f"If nobody has made it yet: {_DO} register. If a teammate has, it is not yours yet: your "
+            hint += "instructor runs `bootstrap onboard --roster members.csv` again."
             if "ENDPOINT_NOT_FOUND" in code or "404" in str(error):
                 hint = "This server may have no aliases: then move the model's stage on its web page (DagsHub has one)."
             raise ProjectError(f"MLflow would not {what} ({self.name}): {str(error).splitlines()[0]}", hint) from None
@@ -173,7 +176,8 @@ def load_registered(uri: str) -> tuple[Any, str]:
     except MlflowException as error:
         raise ProjectError(
             f"MLflow does not give {uri}: {str(error).splitlines()[0]}",
-            f"{_DO} register, then promote, make a champion; you may read what begins with your team's name.",
+            f"{_DO} register, then promote, make a champion. If a teammate made it, it is not yours yet: your "
+            "instructor runs `bootstrap onboard --roster members.csv` again.",
         ) from None
 
 

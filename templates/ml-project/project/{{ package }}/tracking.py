@@ -85,7 +85,12 @@ def check_reachable(found: settings.Settings) -> None:
             "Put it into .env, with MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD; `bootstrap join` does.",
         )
     parts = urllib.parse.urlsplit(found.tracking_uri)
-    if parts.scheme not in ("http", "https"):
+    if parts.scheme not in ("http", "https", "file", "sqlite"):
+        raise ProjectError(
+            f"MLFLOW_TRACKING_URI is no address of an MLflow: {found.tracking_uri.rpartition('@')[2]!r}.",
+            "It looks like https://mlflow.example.org or http://127.0.0.1:5000; .env or this terminal sets it.",
+        )
+    if parts.scheme in ("file", "sqlite"):
         return
     request = urllib.request.Request(f"{found.tracking_uri}/api/2.0/mlflow/experiments/search?max_results=1")
     if found.username:
@@ -138,7 +143,8 @@ def set_experiment(found: settings.Settings) -> str:
     except MlflowException as error:
         raise ProjectError(
             f"MLflow gives you no access to the experiment {found.experiment}: {_first(error)}",
-            "A teammate may have made it: your instructor shares it with the team by `bootstrap onboard --roster`.",
+            "If a teammate made it, it is not yours yet: your instructor runs `bootstrap onboard --roster members.csv` "
+            "again, and it is shared with the team.",
         ) from None
     return str(experiment.experiment_id)
 
