@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 _AGAIN_SECONDS = 10.0
 
 _said = logging.getLogger(__name__)
+# What whoever has started the server reads in the terminal.
+_terminal = logging.getLogger("uvicorn.error")
 
 
 class Model(Protocol):
@@ -46,6 +48,7 @@ class Holder:
 
     def start(self) -> None:
         """Begin to load."""
+        _terminal.info("Loading the model; /predict answers when it is ready.")
         self._thread.start()
 
     def stop(self) -> None:
@@ -65,4 +68,5 @@ class Holder:
             else:
                 self._loaded(model)
                 self.model, self.reason = model, ""
+                _terminal.info("The model is ready: version %s.", model.version)
                 return
