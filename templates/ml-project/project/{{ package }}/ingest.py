@@ -35,6 +35,8 @@ def ingest(folder: Path, source: Path, max_bad_share: float) -> str:
     report = {"rows": rows, "good": len(good), "bad": bad, "bad_share": round(share, 6)}
     settings.write_json(folder / REPORT, report)
     settings.write_json(folder / DETAILS, {"problems": reasons, "unusual_values": unusual(good)})
+    if rows == 0:
+        raise ProjectError(f"{source} has no rows below its header.", "Put the data there, or name another file.")
     if len(good) == 0:
         raise ProjectError(f"No row of {source} can be used.", f"{BAD_ROWS} says why.")
     if share > max_bad_share:

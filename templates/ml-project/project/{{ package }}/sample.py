@@ -17,6 +17,7 @@ from pathlib import Path
 
 import click
 
+from .errors import ProjectError
 from .schema import COLUMNS
 
 # The standard library's generator gives the same numbers in every version of Python; numpy's does not promise that.
@@ -168,6 +169,8 @@ def command() -> None:
     folder = settings.root()
     found = settings.params(folder)
     count, seed = (int(settings.number(found, f"sample.{name}")) for name in ("rows", "seed"))
+    if count < 1:
+        raise ProjectError(f"`sample.rows` in params.yaml should be at least 1, not {count}.")
     path = Path("data/raw/laptop_prices_sample.csv")
     (folder / path).parent.mkdir(parents=True, exist_ok=True)
     (folder / path).write_text(text(count, seed), encoding="utf-8", newline="\n")

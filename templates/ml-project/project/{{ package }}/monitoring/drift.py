@@ -66,7 +66,9 @@ def report(folder: Path, place: str, days: int, fewest: int, language: str, now:
             f"The predictions at {place} cannot be read: {error}", "PREDICTION_LOG says where they are."
         ) from error
     if len(recent) < fewest:
-        told = f"{len(recent)} predictions in the last {days} days: too few to compare (--fewest is {fewest})."
+        told = (
+            f"{len(recent)} predictions in the last {days} days at {place}: too few to compare (--fewest is {fewest})."
+        )
         return told + (f" {unreadable} lines could not be read." if unreadable else ""), False
     comparisons = compare(training, recent)
     period = Period(
@@ -103,6 +105,11 @@ def command(log_place: str | None, days: int, fewest: int, lang: str | None) -> 
     place = place_of(log_place or found.prediction_log, found.root)
     if not place:
         raise ProjectError("Predictions are not logged: PREDICTION_LOG is 'off'.", "Give it a file, or s3://….")
+    # A log that nobody has written yet is no mistake, one that was named by hand and is not there most likely is.
+    if log_place and not place.startswith("s3://") and not Path(place).is_file():
+        raise ProjectError(
+            f"There is no log of predictions at {place}.", "The API writes one: PREDICTION_LOG says where."
+        )
     words, drifted = report(found.root, place, days, fewest, language, datetime.now(timezone.utc))
     click.echo(words)
     if drifted:
