@@ -10,7 +10,7 @@ import importlib
 import os
 import signal
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from gettext import gettext
 from typing import Any
 
@@ -141,19 +141,20 @@ def main(argv: list[str] | None = None) -> None:
     finally:
         told.is_leaving = True
         # Python gives handlers back at its very end: what comes then would end it as if nothing had been tidied up.
-        atexit.register(_hear_no_more, told)
+        atexit.register(_hear_no_more)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+# What tells a program to end, beside Ctrl-C. Windows has no SIGHUP.
+_SIGNALS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
 @dataclass
 class _Told:
-    """Which signal told us to end, if any, whether nothing is left to do but what Python does at its end, and what
-    signals we listen to.
-    """
+    """Which signal told us to end, if any, and whether nothing is left to do but what Python does at its end."""
 
     first: int = 0
     is_leaving: bool = False
-    heard: list[int] = field(default_factory=list)
 
 
 def _end_as_after_ctrl_c(told: _Told) -> None:
@@ -170,17 +171,16 @@ def _end_as_after_ctrl_c(told: _Told) -> None:
                 os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
         raise KeyboardInterrupt
 
-    for name in ("SIGTERM", "SIGHUP"):
-        number = getattr(signal, name, None)  # Windows has no SIGHUP
+    for number in _SIGNALS:
         # `nohup` has it ignored, and means it.
-        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+        if signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, end)
-            told.heard.append(number)
 
 
-def _hear_no_more(told: _Told) -> None:
-    for number in told.heard:
-        signal.signal(number, signal.SIG_IGN)
+def _hear_no_more() -> None:
+    for number in _SIGNALS:
+        if callable(signal.getsignal(number)):
+            signal.signal(number, signal.SIG_IGN)
 
 
 def _after(interrupt: BaseException) -> str:

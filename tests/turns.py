@@ -43,10 +43,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         return
     lists = [_list(item) for item in items]
     wanted = taken(lists, int(turn))
-    out = [item for item, name in zip(items, lists, strict=True) if name is not None and name not in wanted]
-    if out:
-        config.hook.pytest_deselected(items=out)
-        items[:] = [item for item in items if item not in out]
+    taken_now = [name is None or name in wanted for name in lists]
+    config.hook.pytest_deselected(items=[item for item, now in zip(items, taken_now, strict=True) if not now])
+    items[:] = [item for item, now in zip(items, taken_now, strict=True) if now]
 
 
 def taken(lists: Sequence[str | None], turn: int) -> set[str]:

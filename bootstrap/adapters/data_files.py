@@ -18,8 +18,6 @@ _SEPARATORS = ",;\t|"
 _ROWS_AT_ONCE = 20_000
 # What a header is at most, in signs: something longer is no table for people.
 _LONGEST_HEADER = 100_000
-
-
 # What makes a folder the place of a project, with invites, rosters and settings in it.
 _OF_PROJECTS = (".git", ".bootstrap", "bootstrap.toml")
 # How files begin or what stands in their first lines that open something, in small letters.
@@ -36,17 +34,11 @@ _SECRETS_WITHIN = 64 * 1024
 
 @dataclass(frozen=True)
 class Found:
-    """What is in a place: path below it with `/` → file, and what was left out."""
+    """What is in a place: path below it with `/` → file, what was left out, and the links that lead out of a folder."""
 
     files: dict[str, Path]
-    left_out: tuple[str, ...]
-
-    @property
-    def astray(self) -> dict[str, Path]:
-        """The links that lead out of the folder: path below it → the file that they lead to."""
-        tops = {path: file.parents[path.count("/")] for path, file in self.files.items() if file.is_symlink()}
-        led = {path: self.files[path].resolve() for path in tops}
-        return {path: target for path, target in led.items() if not target.is_relative_to(tops[path].resolve())}
+    left_out: tuple[str, ...] = ()
+    astray: tuple[Path, ...] = ()
 
 
 def is_project(place: Path) -> bool:
@@ -67,8 +59,8 @@ def find(place: Path) -> Found:
     What is hidden is left out, and so are the notes that DVC makes of files. Links to folders are not followed.
     """
     if not place.is_dir():
-        return Found({place.name: place}, ())
-    files, left_out = {}, []
+        return Found({place.name: place})
+    files, left_out, inside = {}, [], place.resolve()
     for top, folders, names in os.walk(place):
         here = Path(top)
         left_out += [(here / one).relative_to(place).as_posix() + "/" for one in folders if _is_beside(one)]
@@ -79,7 +71,8 @@ def find(place: Path) -> Found:
                 left_out.append(path)
             else:
                 files[path] = here / name
-    return Found(dict(sorted(files.items())), tuple(sorted(left_out)))
+    astray = tuple(one for one in files.values() if one.is_symlink() and not one.resolve().is_relative_to(inside))
+    return Found(dict(sorted(files.items())), tuple(sorted(left_out)), astray)
 
 
 def _is_beside(name: str) -> bool:

@@ -55,6 +55,7 @@ def _confirm(plan: Plan, *, yes: bool) -> bool:
 @options.env_option()
 @click.option("--local", is_flag=True, help="Only if the environment is on this laptop; without it, wherever it is.")
 @click.option("--name", metavar="NAME", help="What it is called; default: the name of the file or folder.")
+@click.option("--anyway", is_flag=True, help="Also files that look as if they had a key or a password in them.")
 @click.option("--note", metavar="TEXT", default="", help="What it is and where it comes from, for its data card.")
 @options.acting_options
 def push(
@@ -62,6 +63,7 @@ def push(
     env: str,
     local: bool,
     name: str | None,
+    anyway: bool,
     note: str,
     profile: str | None,
     config: Path | None,
@@ -80,7 +82,9 @@ def push(
     desk = _desk(env, profile, config, writes=True)
     if local and desk.record.target != "local":
         raise UsageError(f"'{env}' is up on AWS, not on this laptop.", hint="Leave --local away.")
-    done = dataset_push.push(desk, source, name, note, ui.TerminalStory(), lambda plan: _confirm(plan, yes=yes))
+    done = dataset_push.push(
+        desk, source, name, note, ui.TerminalStory(), lambda plan: _confirm(plan, yes=yes), anyway=anyway
+    )
     if as_json:
         found = {"env": desk.record.env, **done.card.as_dict()}
         options.print_json({**found, "where": done.where, "changed": done.changed})

@@ -38,6 +38,7 @@ from bootstrap.workflows.story import Story
 
 _LOCK_SECONDS = 5.0
 _FOR_ALL = "Everybody in the environment gets what is pushed. If it is data, copy it to where it is only that."
+_ANYWAY = "Everybody in the environment gets what is pushed: take it out of there. If it only looks so, add --anyway."
 # How many files a plan names.
 _NAMED = 8
 
@@ -60,17 +61,25 @@ class _Free:
 
 
 def push(
-    desk: Desk, source: Path, name: str | None, note: str, story: Story, confirm: Callable[[Plan], bool]
+    desk: Desk,
+    source: Path,
+    name: str | None,
+    note: str,
+    story: Story,
+    confirm: Callable[[Plan], bool],
+    *,
+    anyway: bool = False,
 ) -> Pushed:
     """Make the file or folder `source` the newest version of a dataset; if it already is, change nothing.
 
-    Goes on where an interrupted run of the same files stopped. Raises UsageError for what cannot be a dataset,
-    Declined, BootstrapError if files change meanwhile or somebody else is at it, AwsFailed.
+    Goes on where an interrupted run of the same files stopped. `anyway`: also files that look as if they had a key or a
+    password in them. Raises UsageError for what cannot be a dataset, Declined, BootstrapError if files change meanwhile
+    or somebody else is at it, AwsFailed.
     """
     called = name_of(source.resolve().name if source.is_dir() else source.stem, name)
     with locked(desk.work / "dataset" / called, timeout=_LOCK_SECONDS):
         found = _find(source, story)
-        files = _measured(found, story)
+        files = _measured(found, story, anyway=anyway)
         inside = desk.inside(called)
         versions = versions_among(inside)
         newest = desk.card(called, versions[-1]) if versions else None
@@ -121,11 +130,8 @@ def _refuse_private(source: Path, found: data_files.Found) -> None:
     """Raise UsageError for what is hardly meant for everybody in the environment."""
     if not source.is_dir() and source.name.startswith("."):
         raise UsageError(f"{source} is hidden, as settings and logins are.", hint=_FOR_ALL)
-    if led := next(iter(found.astray.items()), None) if source.is_dir() else None:
-        raise UsageError(f"{source / led[0]} is a link that leads out of the folder, to {led[1]}.", hint=_FOR_ALL)
-    for path, file in found.files.items():
-        if what := data_files.secret_in(file):
-            raise UsageError(f"{source if file == source else source / path} has {what} in it.", hint=_FOR_ALL)
+    for link in found.astray:
+        raise UsageError(f"{link} is a link that leads out of the folder, to {link.resolve()}.", hint=_FOR_ALL)
 
 
 def _refuse_empty(source: Path, files: dict[str, Path], story: Story) -> None:
@@ -139,7 +145,7 @@ def _refuse_empty(source: Path, files: dict[str, Path], story: Story) -> None:
         story.note(f"{counted(len(empty), 'file')} of 0 bytes among them: {some}")
 
 
-def _measured(found: dict[str, Path], story: Story) -> list[DataFile]:
+def _measured(found: dict[str, Path], story: Story, *, anyway: bool) -> list[DataFile]:
     size = sum(path.stat().st_size for path in found.values())
     measured: list[DataFile] = []
     with story.step(f"Reading {counted(len(found), 'file')} ({size_text(size)})") as step:
@@ -147,6 +153,8 @@ def _measured(found: dict[str, Path], story: Story) -> list[DataFile]:
 
         def work(item: tuple[str, Path]) -> DataFile:
             path, file = item
+            if not anyway and (what := data_files.secret_in(file)):
+                raise UsageError(f"{file} has {what} in it.", hint=_ANYWAY)
             one = data_files.measure(file, path, meter.moved)
             meter.file()
             return one

@@ -68,12 +68,14 @@ class Ground:
         path.write_bytes(text.encode())
         return path
 
-    def push(self, source: Path, name: str | None = None, desk: Desk | None = None, *, yes: bool = True) -> Any:
+    def push(
+        self, source: Path, name: str | None = None, desk: Desk | None = None, *, yes: bool = True, anyway: bool = False
+    ) -> Any:
         def confirm(plan: Plan) -> bool:
             self.asked.append(plan)
             return yes
 
-        return dataset_push.push(desk or self.operator, source, name, "Synthetic.", self.story, confirm)
+        return dataset_push.push(desk or self.operator, source, name, "Synthetic.", self.story, confirm, anyway=anyway)
 
     def there(self) -> list[str]:
         return [one.key for one in copying.listed(self.place.aws, self.record.bucket, ["dataset/"])]
@@ -203,7 +205,7 @@ NO_DATASET: dict[str, tuple[dict[str, str], str]] = {
     "an invite": ({"a.csv": "1", "ana.age": "age-encryption.org/v1\n-> X25519"}, "ana.age has an invite in it"),
     "codes": ({"codes.csv": "name,code\nana,AGE-SECRET-KEY-1QQQ"}, "has the code of an invite"),
     "a key of AWS's page": ({"ana_accessKeys.csv": "Access key ID,Secret access key\nA,b"}, "has an AWS key"),
-    "a private key": ({"deploy.pem": "-----BEGIN OPENSSH PRIVATE KEY-----"}, "has a private key"),
+    "a private key": ({"deploy.pem": "-----BEGIN" + " OPENSSH PRIVATE KEY-----"}, "has a private key"),
 }
 
 
@@ -229,6 +231,14 @@ def test_a_file_that_is_not_for_everybody(ground: Ground, name: str, text: str, 
         ground.push(ground.file(text, name))
     assert "Everybody in the environment gets" in refused.value.hint
     assert ground.there() == ["dataset/"]
+
+
+def test_what_only_looks_like_a_password_is_pushed_if_one_insists(ground: Ground) -> None:
+    file = ground.file("text\nset MLFLOW_TRACKING_PASSWORD first\n", "questions.csv")
+    with pytest.raises(UsageError, match="has a password in it") as refused:
+        ground.push(file)
+    assert "--anyway" in refused.value.hint
+    assert ground.push(file, anyway=True).changed
 
 
 def test_links_count_as_what_they_lead_to_if_that_is_in_the_folder(ground: Ground) -> None:

@@ -55,9 +55,10 @@ def train(folder: Path, params: dict[str, Any], seed: int) -> str:
     path = folder / settings.MODEL
     path.parent.mkdir(parents=True, exist_ok=True)
     joblib.dump(fitted, path, compress=3)
+    sha256 = digest(path, "sha256")
     facts = {
-        "version": digest(path, "sha256")[:12],
-        "sha256": digest(path, "sha256"),
+        "version": sha256[:12],
+        "sha256": sha256,
         "parameters": params,
         "columns": [column.name for column in FEATURES],
         "rows": len(frame),
