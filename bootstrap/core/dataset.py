@@ -10,7 +10,6 @@ The newest version is the one with the highest number that has a card, so there 
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 import re
@@ -22,6 +21,7 @@ from typing import Any
 from bootstrap.core.counts import counted
 from bootstrap.core.manifest import folded, is_plain, size_text
 from bootstrap.core.names import slug_problem
+from bootstrap.core.slip import did_you_mean
 from bootstrap.errors import BootstrapError, UsageError
 
 PREFIX = "dataset/"
@@ -261,6 +261,6 @@ def choose(name: str | None, names: Sequence[str], env: str) -> str:
         return names[0]
     if name in names:
         return name
-    close = difflib.get_close_matches(name, names, n=1)
-    meant = f" Did you mean '{close[0]}'?" if close else ""
-    raise BootstrapError(f"There is no dataset '{name}' in '{env}'.{meant}", hint=f"There is: {here}.")
+    raise BootstrapError(
+        f"There is no dataset '{name}' in '{env}'.{did_you_mean(name, names)}", hint=f"There is: {here}."
+    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import keyword
 import re
 import sys
@@ -13,6 +12,7 @@ from bootstrap.core.counts import counted
 from bootstrap.core.names import CI_MEMBER, SLUG, environment_problem, slugify
 from bootstrap.core.names import profile as profile_of
 from bootstrap.core.record import Record
+from bootstrap.core.slip import did_you_mean
 from bootstrap.errors import ConfigError, UsageError
 
 TEMPLATES = ("ml-project",)
@@ -172,10 +172,8 @@ def refuse_unknown(env: str, known: Collection[str]) -> None:
     """
     if not known or env in known:
         return
-    close = difflib.get_close_matches(env, known, n=1)
-    meant = f" Did you mean '{close[0]}'?" if close else ""
     raise UsageError(
-        f"No environment '{env}' is known here.{meant}",
+        f"No environment '{env}' is known here.{did_you_mean(env, known)}",
         hint=f"There is: {', '.join(sorted(known))}. To use '{env}', open its invite first: bootstrap join INVITE.age",
     )
 

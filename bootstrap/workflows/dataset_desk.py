@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +12,7 @@ from bootstrap.adapters.aws import objects
 from bootstrap.adapters.aws.session import Aws, is_denied
 from bootstrap.core.dataset import PREFIX, Card, card_key, parse_card, versions_among
 from bootstrap.core.record import Record
+from bootstrap.core.slip import did_you_mean
 from bootstrap.errors import AwsFailed, BootstrapError, UsageError
 from bootstrap.workflows import as_member
 from bootstrap.workflows import laptop as laptops
@@ -118,7 +119,12 @@ def open_desk(
         return _member(folder, mine, writes=writes)
     if (found := administered()) is not None:
         return found
-    return _elsewhere(folder, env, story, writes=writes)
+    here = {
+        record.env
+        for project in (folder, open_project(start, config, environ, home))
+        for record in (*project.joined(), *project.recorded())
+    }
+    return _elsewhere(folder, env, here, story, writes=writes)
 
 
 def _member(folder: Project, record: Record, *, writes: bool) -> Desk:
@@ -142,8 +148,11 @@ def _operator(project: Project, env: str | None, profile: str | None, story: Sto
     return Desk(up[0], place.aws, project.work, place)
 
 
-def _elsewhere(folder: Project, env: str | None, story: Story, *, writes: bool) -> Desk:
-    """Return the desk of who has joined in another folder of this machine, such as the one that a project is in."""
+def _elsewhere(folder: Project, env: str | None, here: Collection[str], story: Story, *, writes: bool) -> Desk:
+    """Return the desk of who has joined in another folder of this machine, such as the one that a project is in.
+
+    `here`: the environments of other names in this folder, one of which may have been meant.
+    """
     found: dict[tuple[str, str], tuple[Project, Record]] = {}
     for place in laptops.joined_folders(folder):
         there = Project(place, folder.spec, folder.environ, folder.home)
@@ -159,7 +168,7 @@ def _elsewhere(folder: Project, env: str | None, story: Story, *, writes: bool) 
         what = f"'{env}' is" if env else "No environment is"
         neither = "neither up nor joined" if env else "up or joined"
         raise BootstrapError(
-            f"{what} {neither} in {folder.folder}.",
+            f"{what} {neither} in {folder.folder}.{did_you_mean(env or '', here)}",
             hint="Run this in the folder where you opened your invite with `bootstrap join`, or ran `bootstrap up`.",
         )
     there, record = next(iter(found.values()))

@@ -57,8 +57,10 @@ def pull(
     Nothing there changes before every file has arrived and was compared with its SHA-256. A file that somebody has
     changed here is only replaced with `overwrite`. Raises UsageError, BootstrapError, AwsFailed.
     """
-    # One that is only being made is no dataset yet.
-    there = dict(desk.all_versions(desk.names()))
+    names = desk.names()
+    # One that is only being made is no dataset yet; then the others are what there is.
+    there = dict(desk.all_versions([name])) if name in names and name is not None else {}
+    there = there or dict(desk.all_versions(names))
     called = choose(name, list(there), desk.record.env)
     card = desk.card(called, _chosen(called, version, there[called]))
     if folder.exists() and not folder.is_dir():

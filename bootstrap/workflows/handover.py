@@ -26,6 +26,7 @@ from bootstrap.core.membership import Handover, Member, Sealed
 from bootstrap.core.names import Names
 from bootstrap.core.record import Record
 from bootstrap.core.roster import parse_roster
+from bootstrap.core.slip import did_you_mean
 from bootstrap.errors import BootstrapError, UsageError
 from bootstrap.workflows import mlflow_access
 from bootstrap.workflows.counter import Counter
@@ -298,13 +299,9 @@ class CodesFile:
 
 def require_names(known: Mapping[str, object], names: Sequence[str], names_of: Names) -> None:
     """Raise BootstrapError if a name is no member's."""
-    import difflib
-
     for name in names:
         if name not in known:
-            close = difflib.get_close_matches(name, known, n=1)
             raise BootstrapError(
-                f"Nobody called '{name}' is in '{names_of.env}'.",
-                hint=(f"Did you mean {close[0]}? " if close else "")
-                + f"`bootstrap members --env {names_of.env}` shows who is.",
+                f"Nobody called '{name}' is in '{names_of.env}'.{did_you_mean(name, known)}",
+                hint=f"`bootstrap members --env {names_of.env}` shows who is.",
             )

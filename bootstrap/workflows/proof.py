@@ -17,11 +17,11 @@ from bootstrap.core.membership import Member
 from bootstrap.core.mlflow_names import experiment_of
 from bootstrap.core.names import CI_MEMBER, Names
 from bootstrap.core.record import Record
-from bootstrap.errors import BootstrapError, UsageError
+from bootstrap.errors import BootstrapError
 from bootstrap.workflows import handover
 from bootstrap.workflows import laptop as laptops
 from bootstrap.workflows.access import Subject, Tried, borrowed_key, prove
-from bootstrap.workflows.as_member import signed_in
+from bootstrap.workflows.as_member import joined, signed_in
 from bootstrap.workflows.counter import Counter, open_counter
 from bootstrap.workflows.handover import last_day
 from bootstrap.workflows.mlflow_kinds import login_of
@@ -78,15 +78,12 @@ def prove_own(project: Project, env: str | None, story: Story) -> Proof:
     Raises BootstrapError if there is none, UsageError if there are several and `env` names none of them.
     """
     folder = open_folder(project.folder, project.environ, project.home)
-    joined = [record for record in folder.joined() if env in (None, record.env)]
-    if not joined:
+    record = joined(folder, env)
+    if record is None:
         raise BootstrapError(
             "Nobody has joined an environment from this folder, and none is up here.",
             hint="`bootstrap join INVITE` opens an invite; an operator names the environment: --env stag",
         )
-    if len(joined) > 1:
-        raise UsageError("Several environments were joined here.", hint="Name one: --env …")
-    record = joined[0]
     member = record.member or ""
     own = signed_in(folder, record)
     names = Names(record.project, record.env, record.account_id)

@@ -1,7 +1,8 @@
-"""What moto in this process lacks, put beside it; and what it takes a second for, left out where nobody needs it."""
+"""What moto in this process lacks, put beside it; what it takes a second for, left out; and who makes projects."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from bootstrap.adapters.aws import inventory
 from bootstrap.adapters.aws.session import Aws
 from tests.adapters.lifecycle_manager import LifecycleManager
+from tests.adapters.making import Maker
 
 
 @pytest.fixture
@@ -35,3 +37,13 @@ def _quick_look(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
     """
     if "lifecycle_manager" not in request.fixturenames:
         monkeypatch.setattr(inventory, "_has_machines", lambda _: False)
+
+
+@pytest.fixture
+def maker(home: Path, tmp_path: Path) -> Maker:
+    """Return somebody in an empty folder whom git knows."""
+    folder = (tmp_path / "work").resolve()
+    folder.mkdir()
+    someone = Maker(home, folder)
+    someone.knows_git()
+    return someone

@@ -452,6 +452,11 @@ def test_nobody_has_joined(ground: Ground, tmp_path: Path) -> None:
     assert "bootstrap join" in refused.value.hint
 
 
+def test_a_slip_in_the_name_of_the_environment(ground: Ground) -> None:
+    with pytest.raises(BootstrapError, match=r"'satg' is neither up nor joined in .*\. Did you mean 'stag'\?"):
+        ground.desk(ground.join("ana", "student"), env="satg")
+
+
 def test_who_joined_in_another_folder_of_this_machine(ground: Ground, tmp_path: Path) -> None:
     ground.push(ground.file())
     joined = ground.join("ana", "student")

@@ -20,17 +20,6 @@ from bootstrap.errors import BootstrapError, ToolMissing, UsageError
 from bootstrap.workflows.project import open_folder
 from tests.adapters.making import ANA, KEY, PASSWORD, STAG, Maker, files, git
 
-
-@pytest.fixture
-def maker(home: Path, tmp_path: Path) -> Maker:
-    """Return somebody in an empty folder whom git knows."""
-    folder = (tmp_path / "work").resolve()
-    folder.mkdir()
-    someone = Maker(home, folder)
-    someone.knows_git()
-    return someone
-
-
 # --- without any environment ---
 
 

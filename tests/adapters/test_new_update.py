@@ -47,16 +47,6 @@ def template(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Template:
 
 
 @pytest.fixture
-def maker(home: Path, tmp_path: Path) -> Maker:
-    """Return somebody in an empty folder whom git knows."""
-    folder = (tmp_path / "work").resolve()
-    folder.mkdir()
-    someone = Maker(home, folder)
-    someone.knows_git()
-    return someone
-
-
-@pytest.fixture
 def project(template: Template, maker: Maker) -> Path:
     return maker.new().folder
 
